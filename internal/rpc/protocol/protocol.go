@@ -1,0 +1,573 @@
+// Package protocol is the wire contract of agent-rpc, version 1: method names,
+// params, results, notifications and error codes as Go types. docs/protocol.md
+// is checked against it, and `agent-rpc schema` prints it for clients.
+//
+// What OpenHands defines (events, agents, messages, policies, analyzers, secret
+// sources, statistics) keeps OpenHands' JSON; what is ours is camelCase. Params
+// ignore fields that are not known. The package is pure data.
+package protocol
+
+import (
+	"encoding/json"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+)
+
+// Version is the version of the protocol that this server speaks.
+const Version = 1
+
+// Methods that a client calls.
+const (
+	MethodCreate                = "conversation/create"
+	MethodOpen                  = "conversation/open"
+	MethodList                  = "conversation/list"
+	MethodState                 = "conversation/state"
+	MethodEvents                = "conversation/events"
+	MethodSendMessage           = "conversation/sendMessage"
+	MethodRun                   = "conversation/run"
+	MethodPause                 = "conversation/pause"
+	MethodInterrupt             = "conversation/interrupt"
+	MethodConfirm               = "conversation/confirm"
+	MethodRejectPendingActions  = "conversation/rejectPendingActions"
+	MethodSetConfirmationPolicy = "conversation/setConfirmationPolicy"
+	MethodSetSecurityAnalyzer   = "conversation/setSecurityAnalyzer"
+	MethodUpdateSecrets         = "conversation/updateSecrets"
+	MethodGenerateTitle         = "conversation/generateTitle"
+	MethodUpdate                = "conversation/update"
+	MethodClose                 = "conversation/close"
+	MethodDelete                = "conversation/delete"
+	MethodPing                  = "agent/ping"
+	MethodTools                 = "agent/tools"
+	MethodModels                = "agent/models"
+)
+
+// Notifications and requests that the server sends.
+const (
+	NotifyEvent           = "conversation/event"
+	NotifyDelta           = "conversation/delta"
+	NotifyStateChanged    = "conversation/stateChanged"
+	NotifyRequestResolved = "conversation/requestResolved"
+	NotifyGap             = "conversation/gap"
+	NotifyListChanged     = "conversation/listChanged"
+
+	RequestConfirmation = "conversation/requestConfirmation"
+	RequestSecretValue  = "conversation/secretValue"
+)
+
+// ClientOptions is what a client says of itself in
+// initializationOptions.agentRpc or capabilities.experimental.agentRpc. A
+// client without it is a generic LSP client.
+type ClientOptions struct {
+	// Versions of this protocol that the client speaks.
+	Versions []int `json:"versions"`
+	// Deltas, Confirmation, Input and Secrets declare what the client wants to be
+	// sent; absent means never.
+	Deltas       *DeltaOptions `json:"deltas,omitempty"`
+	Confirmation *Flag         `json:"confirmation,omitempty"`
+	Input        *Flag         `json:"input,omitempty"`
+	Secrets      *Flag         `json:"secrets,omitempty"`
+	// MaxEventBytes is the size above which a field of an event is cut; 262144 if
+	// absent.
+	MaxEventBytes int             `json:"maxEventBytes,omitempty"`
+	Settings      json.RawMessage `json:"settings,omitempty"`
+}
+
+// DeltaOptions asks for streamed deltas.
+type DeltaOptions struct {
+	// MaxHz caps how often the deltas of one target are sent; 30 if absent.
+	MaxHz float64 `json:"maxHz,omitempty"`
+}
+
+// Flag is a capability without options: true, {} and [] all declare it.
+type Flag struct{}
+
+// ServerOptions stands in the result of initialize under
+// capabilities.experimental.agentRpc.
+type ServerOptions struct {
+	Version  int             `json:"version"`
+	Features map[string]bool `json:"features"`
+	Limits   Limits          `json:"limits"`
+	// StateDir is the absolute path of the folder that holds the conversations.
+	StateDir string `json:"stateDir"`
+}
+
+// Limits are the server's limits.
+type Limits struct {
+	MaxFrameBytes     int `json:"maxFrameBytes"`
+	MaxQueuedRequests int `json:"maxQueuedRequests"`
+}
+
+// Status is the state of a conversation.
+type Status string
+
+// The statuses. Pausing and WaitingForInput are ours; OpenHands stores the
+// others.
+const (
+	StatusIdle                   Status = "idle"
+	StatusRunning                Status = "running"
+	StatusPausing                Status = "pausing"
+	StatusPaused                 Status = "paused"
+	StatusWaitingForConfirmation Status = "waiting_for_confirmation"
+	StatusWaitingForInput        Status = "waiting_for_input"
+	StatusFinished               Status = "finished"
+	StatusError                  Status = "error"
+	StatusStuck                  Status = "stuck"
+	StatusDeleting               Status = "deleting"
+)
+
+// StopReason says why a run ended, or why it waits.
+type StopReason string
+
+// The stop reasons.
+const (
+	StopFinished               StopReason = "finished"
+	StopPaused                 StopReason = "paused"
+	StopInterrupted            StopReason = "interrupted"
+	StopWaitingForConfirmation StopReason = "waiting_for_confirmation"
+	StopMaxIterations          StopReason = "max_iterations"
+	StopBudget                 StopReason = "budget"
+	StopStuck                  StopReason = "stuck"
+	StopRejected               StopReason = "rejected"
+	StopError                  StopReason = "error"
+)
+
+// Cursor is a position in a conversation. The epoch changes when the branch or
+// the log is rewritten; seq counts the events of the branch from 1, 0 is before
+// the first.
+type Cursor struct {
+	Epoch int `json:"epoch"`
+	Seq   int `json:"seq"`
+}
+
+// Info is the whole state of a conversation.
+type Info struct {
+	ID        string `json:"id"`
+	Title     string `json:"title,omitempty"`
+	Workspace string `json:"workspace"` // file: URI
+	Status    Status `json:"status"`
+	// RunID is the run that goes on or waits, or the one that ended last.
+	RunID      string     `json:"runId,omitempty"`
+	StopReason StopReason `json:"stopReason,omitempty"`
+	// CreatedAt and UpdatedAt are RFC 3339 with milliseconds, in UTC.
+	CreatedAt          string            `json:"createdAt"`
+	UpdatedAt          string            `json:"updatedAt"`
+	Cursor             Cursor            `json:"cursor"`
+	MaxIterationPerRun int               `json:"maxIterationPerRun"`
+	ConfirmationPolicy json.RawMessage   `json:"confirmationPolicy"`
+	SecurityAnalyzer   json.RawMessage   `json:"securityAnalyzer,omitempty"`
+	Model              string            `json:"model"`
+	Stats              json.RawMessage   `json:"stats"`
+	Pending            []Pending         `json:"pending"`
+	Queued             []Queued          `json:"queued"`
+	Tags               map[string]string `json:"tags"`
+	Error              *RunError         `json:"error,omitempty"`
+	LockedBy           *LockOwner        `json:"lockedBy,omitempty"`
+}
+
+// RunError says why the last run failed.
+type RunError struct {
+	// Code is OpenHands' class name of the error, or one of its codes such as
+	// MaxIterationsReached.
+	Code           string               `json:"code"`
+	Message        string               `json:"message"`
+	Classification event.Classification `json:"classification"`
+}
+
+// LockOwner is the process that holds a conversation.
+type LockOwner struct {
+	PID  int    `json:"pid"`
+	Host string `json:"host,omitempty"`
+}
+
+// Pending is something that waits for the user: one per batch of actions, and
+// one decision answers all of them.
+type Pending struct {
+	RequestID string `json:"requestId"`
+	RunID     string `json:"runId"`
+	// Kind is "confirmation" or "input".
+	Kind    string          `json:"kind"`
+	Actions []PendingAction `json:"actions"`
+	Reason  string          `json:"reason"`
+	Options []Option        `json:"options"`
+}
+
+// PendingAction is one action that waits.
+type PendingAction struct {
+	ActionID string `json:"actionId"`
+	Tool     string `json:"tool"`
+	Title    string `json:"title"`
+	// Kind is ACP's ToolKind.
+	Kind      string           `json:"kind"`
+	Risk      event.Risk       `json:"risk"`
+	Reason    string           `json:"reason"`
+	Input     json.RawMessage  `json:"input"`
+	Locations []event.Location `json:"locations,omitempty"`
+	Diff      *event.Diff      `json:"diff,omitempty"`
+}
+
+// Option is one way to answer a [Pending]: approve, reject or remember.
+type Option struct {
+	ID    string `json:"id"`
+	Label string `json:"label"`
+}
+
+// Queued is a message that waits for the run to end.
+type Queued struct {
+	MessageID string           `json:"messageId"`
+	Message   event.LLMMessage `json:"message"`
+	Sender    string           `json:"sender,omitempty"`
+}
+
+// CreateParams are the params of conversation/create.
+type CreateParams struct {
+	// Workspace is a file: URI; the first workspace folder if absent.
+	Workspace      string          `json:"workspace,omitempty"`
+	ConversationID string          `json:"conversationId,omitempty"`
+	Agent          json.RawMessage `json:"agent,omitempty"`
+	Profile        string          `json:"profile,omitempty"`
+	// PersistenceDir is absent for the default, null to keep the conversation in
+	// memory, or an absolute path.
+	PersistenceDir     json.RawMessage            `json:"persistenceDir,omitempty"`
+	MaxIterationPerRun *int                       `json:"maxIterationPerRun,omitempty"`
+	StuckDetection     *bool                      `json:"stuckDetection,omitempty"`
+	ConfirmationPolicy json.RawMessage            `json:"confirmationPolicy,omitempty"`
+	SecurityAnalyzer   json.RawMessage            `json:"securityAnalyzer,omitempty"`
+	Secrets            map[string]json.RawMessage `json:"secrets,omitempty"`
+	MCPServers         json.RawMessage            `json:"mcpServers,omitempty"`
+	Tags               map[string]string          `json:"tags,omitempty"`
+	Title              string                     `json:"title,omitempty"`
+}
+
+// CreateResult is the result of conversation/create.
+type CreateResult struct {
+	Conversation Info   `json:"conversation"`
+	Cursor       Cursor `json:"cursor"`
+}
+
+// OpenParams are the params of conversation/open.
+type OpenParams struct {
+	ID string `json:"id"`
+	// Since is a Cursor, "start" or "end" (the default).
+	Since json.RawMessage `json:"since,omitempty"`
+	// Mode is "write" (the default) or "read".
+	Mode           string `json:"mode,omitempty"`
+	PersistenceDir string `json:"persistenceDir,omitempty"`
+}
+
+// OpenResult is the result of conversation/open. The events after From up to
+// and including To are replayed next.
+type OpenResult struct {
+	Conversation Info `json:"conversation"`
+	From         int  `json:"from"`
+	To           int  `json:"to"`
+	// Reset tells that the cursor was of another epoch: forget what you had.
+	Reset bool `json:"reset,omitempty"`
+}
+
+// ListParams are the params of conversation/list.
+type ListParams struct {
+	Workspace      string `json:"workspace,omitempty"`
+	Query          string `json:"query,omitempty"`
+	Cursor         string `json:"cursor,omitempty"`
+	Limit          int    `json:"limit,omitempty"`
+	PersistenceDir string `json:"persistenceDir,omitempty"`
+}
+
+// ListResult is the result of conversation/list, the newest first.
+type ListResult struct {
+	Items []Info `json:"items"`
+	Next  string `json:"next,omitempty"`
+}
+
+// IDParams are the params of methods that only name a conversation:
+// conversation/state, pause, interrupt, close, delete.
+type IDParams struct {
+	ID             string `json:"id"`
+	PersistenceDir string `json:"persistenceDir,omitempty"`
+}
+
+// EventsParams are the params of conversation/events. Without After and Before
+// it starts at the oldest; with Before it gives the newest ones before it.
+type EventsParams struct {
+	ID    string `json:"id"`
+	After *int   `json:"after,omitempty"`
+	// Before is exclusive.
+	Before *int `json:"before,omitempty"`
+	// Limit is 500 at the most, and by default.
+	Limit          int      `json:"limit,omitempty"`
+	MaxBytes       int      `json:"maxBytes,omitempty"`
+	Kinds          []string `json:"kinds,omitempty"`
+	PersistenceDir string   `json:"persistenceDir,omitempty"`
+}
+
+// EventsResult is the result of conversation/events, in ascending order. Next
+// is the After of the next page and Prev the Before of the one before; each is
+// absent at the end.
+type EventsResult struct {
+	Events []SeqEvent `json:"events"`
+	Next   *int       `json:"next,omitempty"`
+	Prev   *int       `json:"prev,omitempty"`
+}
+
+// SeqEvent is an event with its position.
+type SeqEvent struct {
+	Seq     int             `json:"seq"`
+	Event   json.RawMessage `json:"event"`
+	Display *event.Display  `json:"display,omitempty"`
+}
+
+// SendMessageParams are the params of conversation/sendMessage.
+type SendMessageParams struct {
+	ID string `json:"id"`
+	// Message is a string, an OpenHands Message or a list of Content.
+	Message   json.RawMessage `json:"message"`
+	MessageID string          `json:"messageId,omitempty"`
+	Sender    string          `json:"sender,omitempty"`
+	Run       bool            `json:"run,omitempty"`
+	// WhenBusy is "queue" (the default), "steer" or "reject".
+	WhenBusy string `json:"whenBusy,omitempty"`
+}
+
+// SendMessageResult is the result of conversation/sendMessage.
+type SendMessageResult struct {
+	MessageID string `json:"messageId"`
+	Seq       int    `json:"seq,omitempty"`
+	RunID     string `json:"runId,omitempty"`
+	// Disposition is appended, started, queued or steered.
+	Disposition string `json:"disposition"`
+}
+
+// RunParams are the params of conversation/run.
+type RunParams struct {
+	ID   string `json:"id"`
+	Wait bool   `json:"wait,omitempty"`
+}
+
+// RunResult is the result of conversation/run; Status and StopReason only with
+// wait.
+type RunResult struct {
+	RunID      string     `json:"runId"`
+	Status     Status     `json:"status,omitempty"`
+	StopReason StopReason `json:"stopReason,omitempty"`
+}
+
+// PauseResult is the result of conversation/pause.
+type PauseResult struct {
+	Status Status `json:"status"`
+}
+
+// ConfirmParams are the params of conversation/confirm.
+type ConfirmParams struct {
+	ID        string `json:"id"`
+	RequestID string `json:"requestId"`
+	// Decision is "approve" or "reject".
+	Decision string `json:"decision"`
+	Reason   string `json:"reason,omitempty"`
+	// Then is "continue" or "stop"; absent: a rejection with a reason continues,
+	// one without stops.
+	Then     string    `json:"then,omitempty"`
+	Remember *Remember `json:"remember,omitempty"`
+}
+
+// Remember asks not to be asked again for exactly these commands.
+type Remember struct {
+	// Scope is "conversation" or "workspace".
+	Scope string `json:"scope"`
+}
+
+// ConfirmResult is the result of conversation/confirm.
+type ConfirmResult struct {
+	Accepted   bool        `json:"accepted"`
+	ResolvedBy *ResolvedBy `json:"resolvedBy,omitempty"`
+}
+
+// ResolvedBy says who answered a request and how.
+type ResolvedBy struct {
+	Client string `json:"client,omitempty"`
+	// Via is reply, confirm, run, reject, interrupt or rule.
+	Via string `json:"via"`
+}
+
+// RejectParams are the params of conversation/rejectPendingActions.
+type RejectParams struct {
+	ID     string  `json:"id"`
+	Reason *string `json:"reason,omitempty"`
+}
+
+// RejectResult is the result of conversation/rejectPendingActions.
+type RejectResult struct {
+	Rejected int `json:"rejected"`
+}
+
+// SetConfirmationPolicyParams are the params of
+// conversation/setConfirmationPolicy; the result is [Info].
+type SetConfirmationPolicyParams struct {
+	ID     string          `json:"id"`
+	Policy json.RawMessage `json:"policy"`
+}
+
+// SetSecurityAnalyzerParams are the params of conversation/setSecurityAnalyzer;
+// the result is [Info].
+type SetSecurityAnalyzerParams struct {
+	ID       string          `json:"id"`
+	Analyzer json.RawMessage `json:"analyzer"`
+}
+
+// UpdateSecretsParams are the params of conversation/updateSecrets: each value
+// is a string, a SecretSource or null to forget the secret.
+type UpdateSecretsParams struct {
+	ID      string                     `json:"id"`
+	Secrets map[string]json.RawMessage `json:"secrets"`
+}
+
+// UpdateSecretsResult is the result of conversation/updateSecrets: the names
+// that are known now, sorted.
+type UpdateSecretsResult struct {
+	Names []string `json:"names"`
+}
+
+// GenerateTitleParams are the params of conversation/generateTitle.
+type GenerateTitleParams struct {
+	ID string `json:"id"`
+	// MaxLength is in characters; 50 if absent.
+	MaxLength int             `json:"maxLength,omitempty"`
+	LLM       json.RawMessage `json:"llm,omitempty"`
+}
+
+// GenerateTitleResult is the result of conversation/generateTitle.
+type GenerateTitleResult struct {
+	Title string `json:"title"`
+}
+
+// UpdateParams are the params of conversation/update; the result is [Info].
+// Absent fields stay as they are.
+type UpdateParams struct {
+	ID                 string            `json:"id"`
+	Title              *string           `json:"title,omitempty"`
+	Tags               map[string]string `json:"tags,omitempty"`
+	MaxIterationPerRun *int              `json:"maxIterationPerRun,omitempty"`
+}
+
+// PingResult is the result of agent/ping.
+type PingResult struct {
+	Version string `json:"version"`
+	// Time is RFC 3339 with milliseconds, in UTC.
+	Time string `json:"time"`
+}
+
+// ToolsResult is the result of agent/tools.
+type ToolsResult struct {
+	Tools []ToolInfo `json:"tools"`
+}
+
+// ToolInfo describes a tool.
+type ToolInfo struct {
+	Name        string          `json:"name"`
+	Title       string          `json:"title"`
+	Description string          `json:"description"`
+	InputSchema json.RawMessage `json:"inputSchema"`
+	Annotations json.RawMessage `json:"annotations,omitempty"`
+	Default     bool            `json:"default"`
+}
+
+// ModelsResult is the result of agent/models.
+type ModelsResult struct {
+	// Default is the model that a new conversation would use; "" if none is
+	// configured.
+	Default string      `json:"default,omitempty"`
+	Models  []ModelInfo `json:"models"`
+}
+
+// ModelInfo describes a model.
+type ModelInfo struct {
+	// ID is what LLM_MODEL takes: "anthropic/NAME".
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	Provider string `json:"provider"`
+	// ContextWindow is in tokens, costs are USD per million tokens; 0 if unknown.
+	ContextWindow int     `json:"contextWindow,omitempty"`
+	InputCost     float64 `json:"inputCost,omitempty"`
+	OutputCost    float64 `json:"outputCost,omitempty"`
+	Vision        bool    `json:"vision,omitempty"`
+	Reasoning     bool    `json:"reasoning,omitempty"`
+	// Available tells whether a key for it is at hand.
+	Available bool `json:"available"`
+}
+
+// EventNotification are the params of conversation/event.
+type EventNotification struct {
+	ID      string          `json:"id"`
+	Epoch   int             `json:"epoch"`
+	Seq     int             `json:"seq"`
+	Event   json.RawMessage `json:"event"`
+	Display *event.Display  `json:"display,omitempty"`
+	Replay  bool            `json:"replay,omitempty"`
+}
+
+// DeltaNotification are the params of conversation/delta. Offset is the byte
+// offset of Text in its stream.
+type DeltaNotification struct {
+	ID     string      `json:"id"`
+	RunID  string      `json:"runId"`
+	Target DeltaTarget `json:"target"`
+	// Stream is text, reasoning, stdout or args.
+	Stream string `json:"stream"`
+	Offset int    `json:"offset"`
+	Text   string `json:"text"`
+}
+
+// DeltaTarget names what a delta belongs to: the event that will replace it, or
+// a tool call.
+type DeltaTarget struct {
+	MessageID  string `json:"messageId,omitempty"`
+	ToolCallID string `json:"toolCallId,omitempty"`
+}
+
+// StateChangedNotification are the params of conversation/stateChanged: the
+// whole state each time, the last one wins.
+type StateChangedNotification struct {
+	Info
+	Seq int `json:"seq"`
+}
+
+// RequestResolvedNotification are the params of conversation/requestResolved.
+type RequestResolvedNotification struct {
+	ID        string `json:"id"`
+	RequestID string `json:"requestId"`
+	// Outcome is approved, rejected or cancelled.
+	Outcome string     `json:"outcome"`
+	By      ResolvedBy `json:"by"`
+}
+
+// GapNotification are the params of conversation/gap: the events after After,
+// up to and including To, were not sent; fetch them with conversation/events.
+type GapNotification struct {
+	ID    string `json:"id"`
+	After int    `json:"after"`
+	To    int    `json:"to"`
+}
+
+// ConfirmationParams are the params of conversation/requestConfirmation.
+type ConfirmationParams struct {
+	ID string `json:"id"`
+	Pending
+}
+
+// ConfirmationReply is a client's answer to conversation/requestConfirmation;
+// null means: shown, still pending.
+type ConfirmationReply struct {
+	Decision string    `json:"decision"`
+	Reason   string    `json:"reason,omitempty"`
+	Remember *Remember `json:"remember,omitempty"`
+}
+
+// SecretValueParams are the params of conversation/secretValue.
+type SecretValueParams struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// SecretValueResult is a client's answer to conversation/secretValue.
+type SecretValueResult struct {
+	Value string `json:"value"`
+}

@@ -1,0 +1,133 @@
+// Package tool is what every tool is: a name, a schema, typed arguments, one
+// call that gives an observation, and how a client may show it. The registry
+// makes the tools of one conversation; the packages below hold the tools, each
+// with its code, its prompt and its test.
+//
+// A tool's failure is a result for the model, never a Go error that ends a run.
+// The package starts no goroutine.
+package tool
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/workspace"
+)
+
+// Tool is one tool of one conversation. Calls come one at a time, from one
+// goroutine at a time; Interrupt and Close may come from another.
+type Tool interface {
+	// Definition never changes during the tool's life.
+	Definition() *Definition
+	// Decode checks the arguments (security_risk and summary already taken out)
+	// and gives them as the action's JSON: known fields only, defaults filled in,
+	// "kind" last. Its error goes to the model: it names the field and the rule,
+	// never the value.
+	Decode(args json.RawMessage) (action json.RawMessage, err error)
+	// Run carries out an action that Decode gave. A failure that the model should
+	// read is an observation with is_error; an error of type [ArgumentError] says
+	// that the call made no sense, any other error that the tool itself broke.
+	Run(ctx context.Context, call Call) (observation json.RawMessage, err error)
+	// Render gives a stored observation as the model reads it.
+	Render(observation json.RawMessage) []event.Content
+	// Describe gives what a client shows: observation is nil until there is one.
+	Describe(action, observation json.RawMessage) event.Display
+	// Close frees what the tool holds: processes, files. It may be called twice.
+	Close() error
+}
+
+// Call is one call of a tool.
+type Call struct {
+	// ID is the tool call's id.
+	ID string
+	// Action is what Decode gave.
+	Action json.RawMessage
+	// Output takes the tool's output as it comes, for people to watch; never nil.
+	// Secrets are masked behind it.
+	Output func(text string)
+}
+
+// ArgumentError says that a call's arguments made no sense together. The model
+// reads it.
+type ArgumentError struct{ Message string }
+
+func (e *ArgumentError) Error() string { return e.Message }
+
+// Definition describes a tool to models and, as an event, to the log.
+type Definition struct {
+	// Name is what the model calls: "terminal".
+	Name string
+	// Kind is OpenHands' class name: "TerminalTool".
+	Kind string
+	// Title stands in the stored definition; Name if empty.
+	Title string
+	// Description is the tool's prompt.
+	Description string
+	// ActionKind and ObservationKind are OpenHands' class names.
+	ActionKind      string
+	ObservationKind string
+	Annotations     *Annotations
+	// Input is the JSON Schema of the action, without security_risk and summary.
+	Input json.RawMessage
+}
+
+// Annotations are the hints of MCP's tool annotations.
+type Annotations struct {
+	Title           string `json:"title,omitempty"`
+	ReadOnlyHint    bool   `json:"readOnlyHint"`
+	DestructiveHint bool   `json:"destructiveHint"`
+	IdempotentHint  bool   `json:"idempotentHint"`
+	OpenWorldHint   bool   `json:"openWorldHint"`
+}
+
+// ReadOnly tells whether the tool only reads; such a tool has no risk.
+func (d *Definition) ReadOnly() bool { return d.Annotations != nil && d.Annotations.ReadOnlyHint }
+
+// Env is what a conversation gives its tools.
+type Env struct {
+	Workspace *workspace.Local
+	// Dir is the conversation's directory on disk; "" when it is kept in memory.
+	Dir string
+	// Secrets gives the environment variables that a command names; nil if none.
+	Secrets func(command string) map[string]string
+	// Params are the parameters of the tool's spec; may be empty.
+	Params json.RawMessage
+}
+
+// Result is the part that every observation has; observations embed it first.
+type Result struct {
+	Content []event.Content `json:"content"`
+	IsError bool            `json:"is_error"`
+}
+
+// Failure makes a result that says to the model what went wrong.
+func Failure(text string) Result {
+	return Result{Content: []event.Content{event.Text(text)}, IsError: true}
+}
+
+// Success makes a result of one text.
+func Success(text string) Result {
+	return Result{Content: []event.Content{event.Text(text)}}
+}
+
+// ErrorHeader is put before the content of a failed observation.
+const ErrorHeader = "[The tool reported an error]\n"
+
+// Render gives the content of an observation as a model reads it by default:
+// an error header where it failed, then its content.
+func Render(observation json.RawMessage) []event.Content {
+	var r Result
+	if err := json.Unmarshal(observation, &r); err != nil {
+		return []event.Content{event.Text("[this observation could not be read: " + err.Error() + "]")}
+	}
+	return r.Render()
+}
+
+// Render is what the function [Render] does.
+func (r Result) Render() []event.Content {
+	if !r.IsError {
+		return r.Content
+	}
+	return append([]event.Content{event.Text(ErrorHeader)}, r.Content...)
+}
