@@ -69,7 +69,7 @@ func (e *CallError) Error() string {
 	return b.String()
 }
 
-// malformedArguments marks a stored call whose arguments were no JSON, as
+// malformedKey marks a stored call whose arguments were no JSON, as
 // OpenHands does.
 const malformedKey = "_openhands_malformed_tool_call"
 
@@ -88,19 +88,20 @@ func ParseCall(set *Set, toolName, arguments string, opts ParseOptions) (*Parsed
 	fail := func(reason string) (*Parsed, error) {
 		return nil, &CallError{ToolName: toolName, Arguments: string(args.encode()), Reason: reason, Parameters: given}
 	}
-	t, ok := set.ByName(toolName)
+	index, ok := set.byName[toolName]
 	if !ok {
 		return fail("there is no such tool; the tools are " + strings.Join(set.names, ", "))
 	}
+	t, params := set.tools[index], set.params[index]
 	def := t.Definition()
-	repairArguments(def, args)
+	repairArguments(params, args)
 	p := &Parsed{Tool: t, ToolName: toolName, Arguments: string(args.encode())}
 
 	own := append(object{}, args...)
 	if p.Risk, err = risk(own.remove(paramRisk), def, opts); err != nil {
 		return fail(err.Error())
 	}
-	summary := takeSummary(&own, def)
+	summary := takeSummary(&own, params)
 	rest := own.encode()
 	if p.Action, err = t.Decode(rest); err != nil {
 		return fail(err.Error())
@@ -208,9 +209,9 @@ func risk(raw json.RawMessage, def *Definition, opts ParseOptions) (event.Risk, 
 
 // takeSummary takes the summary out, unless it is a parameter of the tool
 // itself; "" if there is none.
-func takeSummary(args *object, def *Definition) string {
+func takeSummary(args *object, params parameters) string {
 	summary, _ := args.text(paramSummary)
-	if properties(def).has(paramSummary) {
+	if params.has(paramSummary) {
 		return strings.TrimSpace(summary)
 	}
 	args.remove(paramSummary)

@@ -123,8 +123,8 @@ func shellWord(word string) string {
 // inferCommand gives a call of the file editor the command that its other
 // parameters ask for. Without a hint the tool itself says what is missing.
 func inferCommand(set *Set, args *object) {
-	t, ok := set.ByName(fileEditorName)
-	if !ok || !properties(t.Definition()).has(paramCommand) {
+	i, ok := set.byName[fileEditorName]
+	if !ok || !set.params[i].has(paramCommand) {
 		return
 	}
 	for _, hint := range []struct{ param, command string }{

@@ -14,8 +14,11 @@ type parameter struct{ types, items []string }
 
 func (p parameter) takes(t string) bool { return slices.Contains(p.types, t) }
 
-// properties gives the schemas of a tool's own parameters.
-func properties(def *Definition) object {
+// parameters are a tool's own parameters by name.
+type parameters map[string]parameter
+
+// parametersOf gives what can be made out of the tool's schema.
+func parametersOf(def *Definition) parameters {
 	input, err := parseObject(def.Input)
 	if err != nil {
 		return nil
@@ -24,7 +27,16 @@ func properties(def *Definition) object {
 	if err != nil {
 		return nil
 	}
-	return props
+	params := parameters{}
+	for _, m := range props {
+		params[m.key] = parameterOf(m.value)
+	}
+	return params
+}
+
+func (p parameters) has(key string) bool {
+	_, ok := p[key]
+	return ok
 }
 
 func parameterOf(schema json.RawMessage) parameter {
@@ -72,12 +84,9 @@ func schemaTypes(schema json.RawMessage) []string {
 
 // repairArguments makes values fit their parameters where only one meaning is
 // possible. What does not fit is left for the tool to turn down.
-func repairArguments(def *Definition, args object) {
-	props := properties(def)
+func repairArguments(params parameters, args object) {
 	for i := range args {
-		if schema := props.get(args[i].key); schema != nil {
-			args[i].value = repairValue(parameterOf(schema), args[i].value)
-		}
+		args[i].value = repairValue(params[args[i].key], args[i].value)
 	}
 }
 

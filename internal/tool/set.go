@@ -16,6 +16,7 @@ type Set struct {
 	byName  map[string]int
 	byKind  map[string][]int
 	schemas []json.RawMessage
+	params  []parameters
 }
 
 // NewSet makes a set of tools in the given order, which is the order in which
@@ -39,6 +40,7 @@ func NewSet(tools ...Tool) (*Set, error) {
 		s.tools = append(s.tools, t)
 		s.names = append(s.names, def.Name)
 		s.schemas = append(s.schemas, schema)
+		s.params = append(s.params, parametersOf(def))
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
