@@ -4,7 +4,8 @@
 // with its code, its prompt and its test.
 //
 // A tool's failure is a result for the model, never a Go error that ends a run.
-// The package starts no goroutine.
+// The package starts goroutines only in [Set.Close], one per tool; it does not
+// wait for one that outlives the context.
 package tool
 
 import (
@@ -35,6 +36,13 @@ type Tool interface {
 	Describe(action, observation json.RawMessage) event.Display
 	// Close frees what the tool holds: processes, files. It may be called twice.
 	Close() error
+}
+
+// Locator is what a tool that acts on files has beside [Tool].
+type Locator interface {
+	// Locations gives the places that an action would read or change, with
+	// absolute clean paths; none where the action can't be read.
+	Locations(action json.RawMessage) []event.Location
 }
 
 // Call is one call of a tool.
