@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strconv"
 	"sync"
-	"unicode/utf8"
 )
 
 // ids keeps the ids of both directions. The library knows only unsigned numbers
@@ -77,10 +76,7 @@ func (t *ids) answered(raw json.RawMessage) (uint64, bool) {
 }
 
 // validID tells whether raw, which is valid JSON, is a number or a string that
-// can be echoed. encoding/json lets bytes that are not UTF-8 pass in a string.
+// can be echoed.
 func validID(raw json.RawMessage) bool {
-	if len(raw) == 0 || !utf8.Valid(raw) {
-		return false
-	}
-	return raw[0] == '"' || raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9'
+	return len(raw) > 0 && (raw[0] == '"' || raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9')
 }

@@ -76,15 +76,16 @@ func NewOutbox(w io.Writer, o OutboxOptions) *Outbox {
 	if o.MaxQueuedBytes == 0 {
 		o.MaxQueuedBytes = MaxQueuedBytes
 	}
-	out := &Outbox{
-		max:    o.MaxQueuedBytes,
-		done:   make(chan struct{}),
-		convs:  map[string]*conv{},
-		deltas: map[DeltaKey]*delta{},
-	}
-	out.wake.L = &out.mu
+	out := newQueue(o.MaxQueuedBytes)
 	go out.write(w)
 	return out
+}
+
+// newQueue is an outbox without its writer.
+func newQueue(limit int) *Outbox {
+	o := &Outbox{max: limit, done: make(chan struct{}), convs: map[string]*conv{}, deltas: map[DeltaKey]*delta{}}
+	o.wake.L = &o.mu
+	return o
 }
 
 // Send queues a frame that is never dropped: a reply, a request, a
@@ -277,17 +278,18 @@ func (o *Outbox) take(batch []*frame) []*frame {
 		o.wake.Wait()
 	}
 	for size := 0; size < batchBytes && o.queue.first != nil; {
-		f := o.queue.first
-		o.queue.remove(f)
-		o.left(f)
+		f := o.pop()
 		size += len(f.body)
 		batch = append(batch, f)
 	}
 	return batch
 }
 
-// left notes that a frame is on its way, so that nothing is added to it.
-func (o *Outbox) left(f *frame) {
+// pop takes the first frame and lets go of it, so that nothing is added to a
+// frame on its way.
+func (o *Outbox) pop() *frame {
+	f := o.queue.first
+	o.queue.remove(f)
 	switch f.kind {
 	case event:
 		o.bytes -= len(f.body)
@@ -308,6 +310,7 @@ func (o *Outbox) left(f *frame) {
 			o.tidy(f.delta)
 		}
 	}
+	return f
 }
 
 func (o *Outbox) write(w io.Writer) {

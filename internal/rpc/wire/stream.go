@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/sourcegraph/jsonrpc2"
 
@@ -94,7 +96,7 @@ func (s *Stream) reply(id jsonrpc2.ID, member string, value any) error {
 	if _, ok := s.ids.answer(id.Num); !ok {
 		return ErrAnswered
 	}
-	return s.write(body)
+	return s.out.send(body)
 }
 
 // Notify sends a notification that must not be lost.
@@ -103,12 +105,7 @@ func (s *Stream) Notify(method string, params any) error {
 	if err != nil {
 		return fmt.Errorf("encoding %s: %w", method, err)
 	}
-	return s.write(body)
-}
-
-func (s *Stream) write(body []byte) error {
-	s.out.Send(body)
-	return s.out.Err()
+	return s.out.send(body)
 }
 
 // ReadObject implements jsonrpc2.ObjectStream; v is the library's message.
@@ -130,6 +127,11 @@ func (s *Stream) ReadObject(v any) error {
 // accept turns a frame into a message that the library understands, or answers
 // the frame itself and returns nil.
 func (s *Stream) accept(frame []byte) []byte {
+	// encoding/json lets bytes that are not UTF-8 pass in what stays raw, and it
+	// would come back to a client that may not read it.
+	if !utf8.Valid(frame) {
+		frame = bytes.ToValidUTF8(frame, []byte(string(utf8.RuneError)))
+	}
 	var m map[string]json.RawMessage
 	err := json.Unmarshal(frame, &m)
 	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
@@ -252,7 +254,7 @@ func (s *Stream) WriteObject(obj any) error {
 		if hasID {
 			s.ids.send(n)
 		}
-		return s.write(data)
+		return s.out.send(data)
 	}
 	if e, ok := m["error"]; ok {
 		return s.reply(jsonrpc2.ID{Num: n}, "error", e)
