@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,15 +116,21 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// TestStreamTooLargeNotBuffered skips a message that would not fit in memory.
+// TestStreamTooLargeNotBuffered: a message over the limit takes no memory.
 func TestStreamTooLargeNotBuffered(t *testing.T) {
-	const size = 3 << 30
+	const size = 256 << 20
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
 	in := io.MultiReader(
 		strings.NewReader("Content-Length: "+strconv.Itoa(size)+"\r\n\r\n"),
 		io.LimitReader(spaces{}, size),
 		strings.NewReader(call("1", "m")),
 	)
 	out := exchange(t, in, StreamOptions{}, func(s *Stream) jsonrpc2.Handler { return echo{s} })
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 8<<20 {
+		t.Errorf("skipping took %d bytes", n)
+	}
 	want := []string{"null error -32600 message_too_large", `1 result "m"`}
 	if diff := cmp.Diff(want, render(parseOutput(t, out))); diff != "" {
 		t.Error(diff)

@@ -46,6 +46,12 @@ func (m message) String() string {
 
 var exactHeader = regexp.MustCompile(`^Content-Length: ([0-9]+)\r\n\r\n`)
 
+// fataler is what testing.TB and rapid.T have in common.
+type fataler interface {
+	Helper()
+	Fatalf(string, ...any)
+}
+
 // parseOutput is strict: the header is exactly what the protocol says.
 func parseOutput(t testing.TB, out []byte) []message {
 	t.Helper()
@@ -65,7 +71,7 @@ func parseOutput(t testing.TB, out []byte) []message {
 	return all
 }
 
-func parseMessage(t testing.TB, body []byte) message {
+func parseMessage(t fataler, body []byte) message {
 	t.Helper()
 	var m message
 	if err := json.Unmarshal(body, &m); err != nil {
