@@ -190,7 +190,7 @@ func (a *Agent) Think(ctx context.Context, q conversation.Question) (*conversati
 	if err != nil {
 		return nil, asFailure(err)
 	}
-	t := a.interpret(resp)
+	t := a.interpret(resp, q.Analyzed)
 	t.Call = call(cfg, resp)
 	return t, nil
 }

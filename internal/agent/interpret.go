@@ -2,7 +2,9 @@ package agent
 
 import (
 	"errors"
+	"os/exec"
 	"strings"
+	"sync"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
@@ -12,10 +14,10 @@ import (
 
 // interpret turns an answer into events, as section 4 of the reference says:
 // tool calls first, then text, then thoughts without either.
-func (a *Agent) interpret(resp *llm.Response) *conversation.Thought {
+func (a *Agent) interpret(resp *llm.Response, analyzed bool) *conversation.Thought {
 	m := resp.Message
 	if len(m.ToolCalls) > 0 {
-		return a.actions(resp)
+		return a.actions(resp, analyzed)
 	}
 	t := &conversation.Thought{Events: []event.Event{&event.Message{
 		Meta: event.Meta{Source: event.SourceAgent}, LLMMessage: m, LLMResponseID: resp.ID,
@@ -33,7 +35,7 @@ func (a *Agent) interpret(resp *llm.Response) *conversation.Thought {
 
 // actions makes an action of every call; a call that is not valid is answered
 // at once. What the model thought goes with the first one.
-func (a *Agent) actions(resp *llm.Response) *conversation.Thought {
+func (a *Agent) actions(resp *llm.Response, analyzed bool) *conversation.Thought {
 	t := &conversation.Thought{}
 	for i, c := range resp.Message.ToolCalls {
 		e := &event.Action{
@@ -53,20 +55,30 @@ func (a *Agent) actions(resp *llm.Response) *conversation.Thought {
 			e.ThinkingBlocks = resp.Message.ThinkingBlocks
 			e.ResponsesReasoningItem = resp.Message.ResponsesReasoningItem
 		}
-		fixed, err := tool.Repair(a.tools, c.Name, c.Arguments)
-		e.ToolName, e.ToolCall.Name, e.ToolCall.Arguments = fixed.ToolName, fixed.ToolName, fixed.Arguments
 		t.Events = append(t.Events, e)
-		if err != nil {
-			t.Events = append(t.Events, &event.AgentError{
-				Meta: event.Meta{Source: event.SourceAgent}, ToolName: fixed.ToolName, ToolCallID: c.ID,
-				Error: err.Error(), Classification: event.ClassAgentAction,
-			})
+		parsed, err := tool.ParseCall(a.tools, c.Name, c.Arguments, tool.ParseOptions{Analyzed: analyzed, Ripgrep: hasRipgrep()})
+		if err == nil {
+			e.ToolName, e.ToolCall.Name, e.ToolCall.Arguments = parsed.ToolName, parsed.ToolName, parsed.Arguments
+			e.Action, e.SecurityRisk, e.Summary = parsed.Action, parsed.Risk, parsed.Summary
 			continue
 		}
-		e.Action, e.SecurityRisk, e.Summary = fixed.Action, fixed.Risk, fixed.Summary
+		var broken *tool.CallError
+		if errors.As(err, &broken) {
+			e.ToolName, e.ToolCall.Name, e.ToolCall.Arguments = broken.ToolName, broken.ToolName, broken.Arguments
+		}
+		t.Events = append(t.Events, &event.AgentError{
+			Meta: event.Meta{Source: event.SourceAgent}, ToolName: e.ToolName, ToolCallID: c.ID,
+			Error: err.Error(), Classification: event.ClassAgentAction,
+		})
 	}
 	return t
 }
+
+// hasRipgrep tells whether the terminal has rg.
+var hasRipgrep = sync.OnceValue(func() bool {
+	_, err := exec.LookPath("rg")
+	return err == nil
+})
 
 // failure is a model's failure that the conversation can tell the model about.
 type failure struct{ *llm.Error }

@@ -49,6 +49,9 @@ type Question struct {
 	// EventID is the id that the first event of the answer will have; deltas
 	// name it.
 	EventID string
+	// Analyzed tells that a security analyzer looks at the actions, so that the
+	// model's own word about their risk counts.
+	Analyzed bool
 	// Stream takes the answer's pieces as they come.
 	Stream func(Piece)
 }

@@ -23,7 +23,7 @@ type history struct {
 	// loaded tells that events and what follows it are filled.
 	loaded bool
 	events []event.Event
-	view   view.View
+	view   *view.View
 	open   view.Pending
 	// lastUserMessage is the id of the newest message of the user.
 	lastUserMessage string
@@ -189,7 +189,7 @@ func (h *history) load() error {
 		h.note(e)
 	}
 	h.events = events
-	h.view.Rebuild(events)
+	h.view = view.Rebuild(events)
 	h.loaded = true
 	return nil
 }

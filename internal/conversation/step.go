@@ -39,6 +39,7 @@ func (c *Conversation) think(ctx context.Context) {
 		Messages: c.history.view.Messages(c.agent.Render),
 		CacheKey: c.id,
 		EventID:  uuid.NewString(),
+		Analyzed: c.analyzer.Set(),
 	}
 	runID := c.run.id
 	c.begin(ctx, func(ctx context.Context, work *phase) (then func(context.Context)) {

@@ -69,7 +69,7 @@ func (s *subscription) Delta(d conversation.Delta) {
 		return
 	}
 	s.server.out.Delta(wire.DeltaKey{
-		Conversation: s.id, RunID: d.RunID, MessageID: d.MessageID, ToolCallID: d.ToolCallID, Stream: string(d.Stream),
+		Conv: s.id, RunID: d.RunID, MessageID: d.MessageID, ToolCallID: d.ToolCallID, Stream: string(d.Stream),
 	}, d.Offset, d.Text)
 }
 
