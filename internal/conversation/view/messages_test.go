@@ -102,6 +102,15 @@ tool: c1_3 "three"
 assistant: c1_4[{"command": "1"}]
 tool: c1_4 "four"`,
 		},
+		"two responses that are not valid": {
+			[]event.Event{user("U", "u"), invalid(action("1", "r1"), ""), failure("1", "one"), invalid(action("2", "r2"), ""), failure("2", "two")},
+			`
+user: "u"
+assistant: c1[{}]
+tool: c1 "one"
+assistant: c2[{}]
+tool: c2 "two"`,
+		},
 		"a call without an id": {
 			[]event.Event{user("U", "u"), unnamed, observation("1", "one")},
 			`
