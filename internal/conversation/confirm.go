@@ -26,11 +26,18 @@ func (c *Conversation) pending() *Pending {
 	}
 	actions := c.history.open.Actions()
 	p := &Pending{RunID: c.run.id}
+	why := c.side.Asked
+	if why == nil {
+		why = &asked{}
+	}
 	var ids, reasons []string
+	if why.Reason != "" {
+		reasons = append(reasons, why.Reason)
+	}
 	for _, a := range actions {
 		ids = append(ids, a.ID)
-		reason := c.side.Asked[a.ID]
-		if reason != "" && (len(reasons) == 0 || reasons[len(reasons)-1] != reason) {
+		reason := why.Outside[a.ID]
+		if reason != "" {
 			reasons = append(reasons, reason)
 		}
 		p.Actions = append(p.Actions, PendingAction{

@@ -56,9 +56,9 @@ type Conversation struct {
 	maxIter  int
 	stuckOn  bool
 	detector stuck.Detector
-	policy   policy.Policy
-	analyzer policy.Analyzer
-	stats    *stats.Stats
+	policy   policy.Confirmation
+	analyzer policy.Analyzer // nil if there is none
+	stats    stats.Stats
 	tags     map[string]string
 	run      *run
 	sent     map[string]Sent
@@ -254,10 +254,10 @@ func (c *Conversation) save() {
 	s := c.kept
 	s.ID, s.Agent, s.Workspace = c.id, c.agent.Spec(), workspaceState{c.workspace, "LocalWorkspace"}
 	s.PersistenceDir, s.MaxIterations, s.StuckDetection = c.store.Dir(), c.maxIter, &c.stuckOn
-	s.ExecutionStatus, s.Policy, s.Analyzer = c.status.stored(), c.policy.JSON(), c.analyzer.JSON()
+	s.ExecutionStatus, s.Policy, s.Analyzer = c.status.stored(), encoded(c.policy), c.analyzerJSON()
 	s.LastUserMessageID, s.LeafEventID = c.history.lastUserMessage, c.history.leaf()
 	s.HeadIsEmpty = s.LeafEventID == "" && c.history.store.Len() > 0
-	s.Stats, s.SecretRegistry, s.Tags = c.stats.JSON(), c.secrets.JSON(), c.tags
+	s.Stats, s.SecretRegistry, s.Tags = c.stats.AppendJSON(nil), c.secrets.JSON(), c.tags
 	side, err := json.Marshal(c.side)
 	if err == nil {
 		err = errors.Join(c.store.SaveState(s.encode()), c.store.SaveSidecar(side))
@@ -275,14 +275,32 @@ func (c *Conversation) info() Info {
 		CreatedAt: c.side.CreatedAt, UpdatedAt: c.side.UpdatedAt,
 		Cursor:             Cursor{c.history.epoch, c.history.len()},
 		MaxIterations:      c.maxIter,
-		ConfirmationPolicy: c.policy.JSON(), SecurityAnalyzer: c.analyzer.JSON(),
-		Model: c.agent.Model(), Stats: c.stats.Snapshot(),
+		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
+		Model: c.agent.Model(), Stats: c.stats.AppendSnapshot(nil),
 		Queued: append(append([]Outgoing{}, c.side.Steering...), c.side.Queue...), Tags: maps.Clone(c.tags),
 	}
 	if p := c.pending(); p != nil {
 		i.Pending = []Pending{*p}
 	}
 	return i
+}
+
+// analyzerJSON is the analyzer as it is stored; nil if there is none. One that
+// this version can't run is kept as it was.
+func (c *Conversation) analyzerJSON() json.RawMessage {
+	if c.analyzer == nil {
+		return c.kept.Analyzer
+	}
+	return encoded(c.analyzer)
+}
+
+// encoded is for values of ours, which always encode.
+func encoded(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return raw
 }
 
 // Info hands out a snapshot of the state.

@@ -474,8 +474,8 @@ func (m *Manager) summary(base, id string) (Info, error) {
 		ID: c.id, Title: c.tags["title"], Workspace: c.workspace, Status: c.status, RunID: c.side.RunID,
 		StopReason: c.side.StopReason, Error: c.side.Error, CreatedAt: c.side.CreatedAt, UpdatedAt: c.side.UpdatedAt,
 		Cursor: Cursor{c.side.Epoch, s.Len()}, MaxIterations: c.maxIter,
-		ConfirmationPolicy: c.policy.JSON(), SecurityAnalyzer: c.analyzer.JSON(),
-		Model: modelOf(stored.Agent), Stats: c.stats.Snapshot(), Queued: c.side.Queue, Tags: c.tags,
+		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
+		Model: modelOf(stored.Agent), Stats: c.stats.AppendSnapshot(nil), Queued: c.side.Queue, Tags: c.tags,
 	}
 	if owner, err := store.Owner(base, id); err == nil && owner != nil {
 		i.LockedBy = &Owner{owner.PID, owner.Host}

@@ -176,8 +176,7 @@ func read(s *store.Store, o Options, e env) (*Conversation, error) {
 
 // readStored takes over base_state.json and agent_rpc.json; nil without them.
 func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
-	c.stats, c.secrets = stats.New(), secret.New()
-	c.policy, c.analyzer = policy.Policy{}, policy.Analyzer{}
+	c.secrets = secret.New()
 	side, err := s.LoadSidecar()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, &PersistenceError{err}
@@ -205,15 +204,20 @@ func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
 	if stored.StuckDetection != nil {
 		c.stuckOn = *stored.StuckDetection
 	}
-	if c.policy, err = policy.Parse(stored.Policy); err != nil {
-		return nil, &PersistenceError{fmt.Errorf("base_state.json: confirmation_policy: %w", err)}
+	if len(stored.Policy) > 0 {
+		if c.policy, err = policy.Parse(stored.Policy); err != nil {
+			c.log.Warn("the stored confirmation policy can't be read; every action is asked for", "conversation", c.id, "error", err)
+			c.policy = policy.Always()
+		}
 	}
 	if c.analyzer, err = policy.ParseAnalyzer(stored.Analyzer); err != nil {
-		return nil, &PersistenceError{fmt.Errorf("base_state.json: security_analyzer: %w", err)}
+		c.log.Warn("the stored security analyzer can't be run; every risk counts as unknown", "conversation", c.id, "error", err)
 	}
-	if c.stats, err = stats.Parse(stored.Stats); err != nil {
-		c.log.Warn("the stored statistics can't be read and begin anew", "conversation", c.id, "error", err)
-		c.stats = stats.New()
+	if len(stored.Stats) > 0 {
+		if err := json.Unmarshal(stored.Stats, &c.stats); err != nil {
+			c.log.Warn("the stored statistics can't be read and begin anew", "conversation", c.id, "error", err)
+			c.stats = stats.Stats{}
+		}
 	}
 	if c.secrets, err = secret.Parse(stored.SecretRegistry); err != nil {
 		c.log.Warn("the stored secrets can't be read", "conversation", c.id, "error", err)
@@ -249,6 +253,7 @@ func (c *Conversation) readGiven(o Options) error {
 		if c.analyzer, err = policy.ParseAnalyzer(o.Analyzer); err != nil {
 			return &ValueError{"securityAnalyzer", err.Error()}
 		}
+		c.kept.Analyzer = nil
 	}
 	if o.Secrets != nil {
 		if err := c.secrets.Update(o.Secrets); err != nil {

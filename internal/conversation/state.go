@@ -107,8 +107,14 @@ type sidecar struct {
 	Queue      []Outgoing   `json:"queue,omitempty"`
 	Steering   []Outgoing   `json:"steering,omitempty"`
 	Resolved   []Resolution `json:"resolved,omitempty"`
-	// Asked holds the reasons of the question that waits, by action id.
-	Asked map[string]string `json:"asked,omitempty"`
+	// Asked says why the question that waits was asked.
+	Asked *asked `json:"asked,omitempty"`
+}
+
+// asked is why the user was asked.
+type asked struct {
+	Reason  string            `json:"reason,omitempty"`
+	Outside map[string]string `json:"outside,omitempty"` // by action id
 }
 
 func decodeSidecar(raw []byte) *sidecar {

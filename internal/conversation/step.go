@@ -39,7 +39,7 @@ func (c *Conversation) think(ctx context.Context) {
 		Messages: c.history.view.Messages(c.agent.Render),
 		CacheKey: c.id,
 		EventID:  uuid.NewString(),
-		Analyzed: c.analyzer.Set(),
+		Analyzed: c.analyzer != nil,
 	}
 	runID := c.run.id
 	c.begin(ctx, func(ctx context.Context, work *phase) (then func(context.Context)) {
@@ -121,7 +121,7 @@ func (c *Conversation) decide(ctx context.Context) {
 		return
 	}
 	if d := c.judge(actions); d.confirm {
-		c.side.Asked = d.reasons
+		c.side.Asked = &asked{Reason: d.reason, Outside: d.outside}
 		c.askUser(ctx)
 		return
 	}
@@ -135,22 +135,19 @@ func (c *Conversation) decide(ctx context.Context) {
 // decision is what the policy says of a batch.
 type decision struct {
 	confirm bool
-	reasons map[string]string // by action id
+	reason  string
+	outside map[string]string // by action id: which path lies outside
 }
 
 // judge applies the confirmation policy and the rule for files outside the
 // workspace.
 func (c *Conversation) judge(actions []*event.Action) decision {
-	d := decision{reasons: map[string]string{}}
-	verdict := policy.Decide(c.policy, c.analyzer, actions)
-	d.confirm = verdict.Confirm
-	for i, a := range actions {
-		if verdict.Confirm {
-			d.reasons[a.ID] = verdict.Reasons[i]
-		}
-		if path := c.agent.Outside(a); path != "" && !c.policy.Never() {
+	confirm, _, reason := policy.Decide(c.policy, c.analyzer, actions)
+	d := decision{confirm: confirm, reason: reason, outside: map[string]string{}}
+	for _, a := range actions {
+		if path := c.agent.Outside(a); path != "" && c.policy.Active() {
 			d.confirm = true
-			d.reasons[a.ID] = fmt.Sprintf("%s is outside the workspace", path)
+			d.outside[a.ID] = path + " is outside the workspace"
 		}
 	}
 	return d
@@ -160,7 +157,7 @@ func (c *Conversation) judge(actions []*event.Action) decision {
 func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
 	run, finishing := c.cutAfterFinish(actions)
 	refused := func(a *event.Action) string {
-		if c.policy.Never() {
+		if !c.policy.Active() {
 			return c.agent.Outside(a)
 		}
 		return ""

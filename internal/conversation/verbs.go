@@ -32,7 +32,7 @@ func (c *Conversation) SetSecurityAnalyzer(raw json.RawMessage, reply func(Info,
 		if err != nil {
 			return &ValueError{"analyzer", err.Error()}
 		}
-		c.analyzer = a
+		c.analyzer, c.kept.Analyzer = a, nil
 		return nil
 	})
 }
@@ -131,7 +131,9 @@ func (c *Conversation) GenerateTitle(maxLength int, reply func(string, error)) e
 			defer stop()
 			name, call := c.askTitle(ctx, text, maxLength)
 			_ = c.post(func(context.Context) { // closed: the request is answered by its end
-				c.stats.Add(call)
+				if call.UsageID != "" {
+					c.stats.Add(call)
+				}
 				if len([]rune(name)) <= 256 {
 					setTitle(&c.tags, name)
 				}

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"context"
 	"errors"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
@@ -26,13 +25,10 @@ type modelError interface {
 	ModelError() (provider string, httpStatus int, retryable bool)
 }
 
-// toError is the one place where our errors become the wire's.
-func toError(err error) error {
-	if err == nil {
-		return nil
-	}
+// toError gives the errors of the packages behind the handlers their codes; nil
+// for those it does not know.
+func toError(err error) *protocol.Error {
 	var (
-		wire        *protocol.Error
 		busy        *conversation.BusyError
 		state       *conversation.StateError
 		locked      *conversation.LockedError
@@ -42,12 +38,10 @@ func toError(err error) error {
 		auth        authRequired
 		model       modelError
 	)
-	reply := func(code protocol.Code, data map[string]any) error {
+	reply := func(code protocol.Code, data map[string]any) *protocol.Error {
 		return &protocol.Error{Code: code, Message: err.Error(), Data: data}
 	}
 	switch {
-	case errors.As(err, &wire):
-		return err
 	case errors.Is(err, conversation.ErrNotFound):
 		return reply(protocol.CodeConversationNotFound, nil)
 	case errors.As(err, &busy):
@@ -78,8 +72,6 @@ func toError(err error) error {
 		return reply(protocol.CodeDraining, nil)
 	case errors.Is(err, conversation.ErrClosed):
 		return reply(protocol.CodeConversationNotFound, map[string]any{"retryable": true})
-	case errors.Is(err, context.Canceled):
-		return reply(protocol.CodeRequestCancelled, nil)
 	}
-	return reply(protocol.CodeInternalError, nil)
+	return nil
 }

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -12,35 +13,35 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/workspace"
 )
 
+// defaultMaxHz is how often deltas are sent to a client that does not say.
+const defaultMaxHz = 30
+
 // maxFrameBytes and maxQueuedRequests are the limits that the server tells.
 const (
 	maxFrameBytes     = 64 << 20
 	maxQueuedRequests = 1024
 )
 
-func (s *Server) initialize(_ context.Context, raw json.RawMessage, reply func(json.RawMessage, error)) {
+func (s *Server) initialize(raw json.RawMessage, reply func(json.RawMessage)) error {
 	c, err := parseClient(raw)
 	if err != nil {
-		reply(nil, err)
-		return
+		return err
 	}
 	backend, err := s.cfg.Backend(c.settings, s)
 	if err != nil {
-		reply(nil, invalid("initializationOptions.agentRpc.settings", err.Error()))
-		return
+		return invalid("initializationOptions.agentRpc.settings", err.Error())
 	}
 	result, err := s.initializeResult(c, backend.ConversationsDir)
 	if err != nil {
-		reply(nil, err)
-		return
+		return err
 	}
 	s.backend = backend
 	s.manager = conversation.NewManager(s.life, conversation.Config{
 		Base: backend.ConversationsDir, NewAgent: backend.NewAgent, Log: s.log,
-		OnChange: func() { s.out.Send(notification(protocol.NotifyListChanged, struct{}{})) },
+		OnChange: func() { s.out.Send(encode(protocol.NotifyListChanged, protocol.Empty{})) },
 	})
-	if c.options != nil && c.options.Deltas != nil && c.options.Deltas.MaxHz > 0 {
-		s.out.SetMaxHz(c.options.Deltas.MaxHz)
+	if c.deltas() {
+		s.out.SetMaxHz(cmp.Or(c.options.Deltas.MaxHz, defaultMaxHz))
 	}
 	s.client.Store(c)
 	var trace struct {
@@ -48,12 +49,13 @@ func (s *Server) initialize(_ context.Context, raw json.RawMessage, reply func(j
 	}
 	_ = json.Unmarshal(raw, &trace) // absent or odd means off
 	s.logs.level.Set(traceLevel(trace.Trace))
-	reply(result, nil)
+	reply(result)
 	if c.processID > 0 {
 		if err := watchParent(s.life, c.processID, func() { s.stop(1) }); err != nil {
 			s.log.Warn("the editor's process can't be watched; the end of stdin tells instead", "pid", c.processID, "error", err)
 		}
 	}
+	return nil
 }
 
 // initializeResult is built with LSP's own types, and our block is put in as
@@ -93,7 +95,7 @@ var features = map[string]bool{
 	"persistence": true, "confirmation": true, "deltas": true, "secrets": true, "titles": true, "steering": true,
 }
 
-func (s *Server) shutdownRequest(_ context.Context, _ struct{}, reply func(*struct{}, error)) {
+func (s *Server) shutdownRequest(_ context.Context, _ protocol.Empty, reply func(*protocol.Empty, error)) {
 	s.mu.Lock()
 	s.shutdown = true
 	s.mu.Unlock()
@@ -101,7 +103,7 @@ func (s *Server) shutdownRequest(_ context.Context, _ struct{}, reply func(*stru
 	reply(nil, nil)
 }
 
-func (s *Server) exit(context.Context, struct{}) {
+func (s *Server) exit(context.Context, protocol.Empty) {
 	if s.isShutdown() {
 		s.stop(0)
 	} else {
@@ -144,14 +146,14 @@ func (s *Server) changeFolders(_ context.Context, p struct {
 	s.client.Load().changeFolders(paths(p.Event.Added), paths(p.Event.Removed))
 }
 
-func (s *Server) ping(_ context.Context, _ struct{}, reply func(protocol.PingResult, error)) {
+func (s *Server) ping(_ context.Context, _ protocol.Empty, reply func(protocol.PingResult, error)) {
 	reply(protocol.PingResult{Version: s.cfg.Version, Time: toTime(time.Now())}, nil)
 }
 
-func (s *Server) tools(_ context.Context, _ struct{}, reply func(protocol.ToolsResult, error)) {
+func (s *Server) tools(_ context.Context, _ protocol.Empty, reply func(protocol.ToolsResult, error)) {
 	reply(protocol.ToolsResult{Tools: s.backend.Tools()}, nil)
 }
 
-func (s *Server) models(_ context.Context, _ struct{}, reply func(protocol.ModelsResult, error)) {
+func (s *Server) models(_ context.Context, _ protocol.Empty, reply func(protocol.ModelsResult, error)) {
 	reply(s.backend.Models(), nil)
 }

@@ -34,7 +34,7 @@ func (h *clientLog) Handle(ctx context.Context, r slog.Record) error {
 			b.WriteString(" " + a.String())
 			return true
 		})
-		h.out.Send(notification("window/logMessage", struct {
+		h.out.Send(encode("window/logMessage", struct {
 			Type    int    `json:"type"`
 			Message string `json:"message"`
 		}{messageType(r.Level), b.String()}))

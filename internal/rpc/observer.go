@@ -75,7 +75,7 @@ func (s *subscription) Delta(d conversation.Delta) {
 
 // State implements [conversation.Observer].
 func (s *subscription) State(i conversation.Info, ended bool) {
-	body := notification(protocol.NotifyStateChanged, protocol.StateChangedNotification{Info: toInfo(i), Seq: i.Cursor.Seq})
+	body := encode(protocol.NotifyStateChanged, protocol.StateChangedNotification{Info: toInfo(i), Seq: i.Cursor.Seq})
 	if ended || i.Status == conversation.WaitingForConfirmation {
 		s.server.out.Terminal(s.id, body)
 	} else {
@@ -94,14 +94,14 @@ func (s *subscription) Waiting(p conversation.Pending) { s.bell.ring(p) }
 
 // Resolved implements [conversation.Observer].
 func (s *subscription) Resolved(r conversation.Resolution) {
-	s.server.out.Send(notification(protocol.NotifyRequestResolved, protocol.RequestResolvedNotification{
+	s.server.out.Send(encode(protocol.NotifyRequestResolved, protocol.RequestResolvedNotification{
 		ID: s.id, RequestID: r.RequestID, Outcome: r.Outcome, By: protocol.ResolvedBy{Client: r.Client, Via: r.Via},
 	}))
 	s.bell.silence(r.RequestID)
 }
 
-// notification encodes a notification.
-func notification(method string, params any) []byte {
+// encode makes the body of a notification.
+func encode(method string, params any) []byte {
 	body, err := json.Marshal(struct {
 		Version string `json:"jsonrpc"`
 		Method  string `json:"method"`

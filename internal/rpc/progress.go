@@ -66,5 +66,5 @@ func (p *progress) end(o conversation.Outcome) {
 }
 
 func (p *progress) send(token string, v progressValue) {
-	p.server.out.Send(notification("$/progress", progressParams{token, v}))
+	p.server.out.Send(encode("$/progress", progressParams{token, v}))
 }

@@ -18,8 +18,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sourcegraph/jsonrpc2"
-
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/router"
@@ -68,8 +66,6 @@ type Server struct {
 	log     *slog.Logger
 	logs    *clientLog
 	out     *wire.Outbox
-	stream  *wire.Stream
-	conn    *jsonrpc2.Conn
 	router  *router.Router
 	client  atomic.Pointer[client]
 	backend Backend
@@ -110,14 +106,14 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, cfg Config) int {
 	s.logs = &clientLog{next: cfg.Log, out: s.out, level: new(slog.LevelVar)}
 	s.logs.level.Set(levelOff)
 	s.log = slog.New(s.logs)
-	s.router = s.routes()
-	s.stream = wire.NewStream(in, s.out, wire.StreamOptions{Log: s.log})
-	s.conn = s.stream.Conn(life, s.router)
+	stream := wire.NewStream(in, s.out, wire.StreamOptions{})
+	s.router = s.routes(stream)
+	conn := s.router.Connect(life)
 
 	code := 1
 	select {
 	case code = <-codes:
-	case <-s.conn.DisconnectNotify():
+	case <-conn.DisconnectNotify():
 		select {
 		case code = <-codes: // exit came right before the end of the stream
 		default:
@@ -136,7 +132,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, cfg Config) int {
 		s.log.Debug("closing the stream to the client", "error", err)
 	}
 	end()
-	_ = s.stream.Close() // the process ends: nothing reads any more
+	_ = stream.Close() // the process ends: nothing reads any more
 	return code
 }
 
@@ -164,7 +160,7 @@ func (s *Server) isShutdown() bool {
 
 // call asks the client. The question is taken back when ctx ends.
 func (s *Server) call(ctx context.Context, method string, params, result any) error {
-	return router.Call(ctx, s.conn, method, params, result)
+	return s.router.Call(ctx, method, params, result)
 }
 
 // Roots implements [Host].
