@@ -29,30 +29,35 @@ type ProviderInfo struct {
 	DefaultModel string
 }
 
-// providers is sorted by name. DefaultBaseURL of all but anthropic is the root
-// of a chat completions API.
+// providers is sorted by name. Those without a key variable need no key.
 var providers = []ProviderInfo{
+	{Name: "aihubmix", KeyVar: "AIHUBMIX_API_KEY", NeedsKey: true, DefaultBaseURL: "https://aihubmix.com/v1"},
 	{Name: "anthropic", KeyVar: "ANTHROPIC_API_KEY", NeedsKey: true, DefaultBaseURL: "https://api.anthropic.com", DefaultModel: "anthropic/claude-sonnet-5"},
 	{Name: "azure", KeyVar: "AZURE_API_KEY", NeedsKey: true},
 	{Name: "cerebras", KeyVar: "CEREBRAS_API_KEY", NeedsKey: true, DefaultBaseURL: "https://api.cerebras.ai/v1", DefaultModel: "cerebras/gpt-oss-120b"},
 	{Name: "dashscope", KeyVar: "DASHSCOPE_API_KEY", NeedsKey: true, DefaultBaseURL: "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", DefaultModel: "dashscope/qwen3.6-plus"},
-	{Name: "deepinfra", KeyVar: "DEEPINFRA_API_KEY", NeedsKey: true, DefaultBaseURL: "https://api.deepinfra.com/v1/openai"},
 	{Name: "deepseek", KeyVar: "DEEPSEEK_API_KEY", NeedsKey: true, DefaultBaseURL: "https://api.deepseek.com/v1", DefaultModel: "deepseek/deepseek-v4-pro"},
 	{Name: "fireworks_ai", KeyVar: "FIREWORKS_API_KEY", NeedsKey: true, DefaultBaseURL: "https://api.fireworks.ai/inference/v1"},
 	{Name: "gemini", KeyVar: "GEMINI_API_KEY", NeedsKey: true, DefaultBaseURL: "https://generativelanguage.googleapis.com/v1beta/openai", DefaultModel: "gemini/gemini-2.5-pro"},
 	{Name: "groq", KeyVar: "GROQ_API_KEY", NeedsKey: true, DefaultBaseURL: "https://api.groq.com/openai/v1", DefaultModel: "groq/moonshotai/kimi-k2-instruct-0905"},
-	{Name: "hosted_vllm", KeyVar: "HOSTED_VLLM_API_KEY"},
+	{Name: "hosted_vllm"},
+	{Name: "huggingface", KeyVar: "HF_TOKEN", NeedsKey: true, DefaultBaseURL: "https://router.huggingface.co/v1"},
 	{Name: "litellm_proxy", KeyVar: "LITELLM_PROXY_API_KEY", NeedsKey: true},
-	{Name: "lm_studio", KeyVar: "LM_STUDIO_API_KEY", DefaultBaseURL: "http://localhost:1234/v1"},
+	{Name: "llamafile", DefaultBaseURL: "http://localhost:8080/v1"},
+	{Name: "lm_studio", DefaultBaseURL: "http://localhost:1234/v1"},
+	{Name: "minimax", KeyVar: "MINIMAX_API_KEY", NeedsKey: true, DefaultBaseURL: "https://api.minimax.io/v1"},
 	{Name: "mistral", KeyVar: "MISTRAL_API_KEY", NeedsKey: true, DefaultBaseURL: "https://api.mistral.ai/v1", DefaultModel: "mistral/devstral-medium-latest"},
 	{Name: "moonshot", KeyVar: "MOONSHOT_API_KEY", NeedsKey: true, DefaultBaseURL: "https://api.moonshot.ai/v1", DefaultModel: "moonshot/kimi-k3"},
+	{Name: "nebius", KeyVar: "NEBIUS_API_KEY", NeedsKey: true, DefaultBaseURL: "https://api.tokenfactory.nebius.com/v1"},
 	{Name: "nvidia_nim", KeyVar: "NVIDIA_NIM_API_KEY", NeedsKey: true, DefaultBaseURL: "https://integrate.api.nvidia.com/v1"},
-	{Name: "ollama", KeyVar: "OLLAMA_API_KEY", DefaultBaseURL: "http://localhost:11434/v1"},
-	{Name: "ollama_chat", KeyVar: "OLLAMA_API_KEY", DefaultBaseURL: "http://localhost:11434/v1"},
+	{Name: "ollama", DefaultBaseURL: "http://localhost:11434/v1"},
+	{Name: "ollama_chat", DefaultBaseURL: "http://localhost:11434/v1"},
 	{Name: "openai", KeyVar: "OPENAI_API_KEY", NeedsKey: true, DefaultBaseURL: "https://api.openai.com/v1", DefaultModel: "openai/gpt-5.5"},
-	{Name: "openhands", KeyVar: "OPENHANDS_API_KEY", NeedsKey: true, DefaultBaseURL: "https://llm-proxy.app.all-hands.dev/v1"},
+	{Name: "openhands", KeyVar: "LLM_API_KEY", NeedsKey: true, DefaultBaseURL: "https://llm-proxy.app.all-hands.dev"},
 	{Name: "openrouter", KeyVar: "OPENROUTER_API_KEY", NeedsKey: true, DefaultBaseURL: "https://openrouter.ai/api/v1", DefaultModel: "openrouter/anthropic/claude-sonnet-5"},
+	{Name: "perplexity", KeyVar: "PERPLEXITYAI_API_KEY", NeedsKey: true, DefaultBaseURL: "https://api.perplexity.ai"},
 	{Name: "replay"},
+	{Name: "sambanova", KeyVar: "SAMBANOVA_API_KEY", NeedsKey: true, DefaultBaseURL: "https://api.sambanova.ai/v1"},
 	{Name: "scripted"},
 	{Name: "together_ai", KeyVar: "TOGETHERAI_API_KEY", NeedsKey: true, DefaultBaseURL: "https://api.together.xyz/v1"},
 	{Name: "vercel_ai_gateway", KeyVar: "VERCEL_AI_GATEWAY_API_KEY", NeedsKey: true, DefaultBaseURL: "https://ai-gateway.vercel.sh/v1"},
@@ -63,13 +68,20 @@ var providers = []ProviderInfo{
 // Providers lists the providers that are known by name, sorted.
 func Providers() []ProviderInfo { return slices.Clone(providers) }
 
+// AnyKeyVar is the environment variable of a key for whatever server is
+// configured, OpenHands' own.
+const AnyKeyVar = "LLM_API_KEY"
+
 // Provider tells which provider serves a model.
 //
-// "PROVIDER/NAME" names it. A bare name is looked up by its first letters
-// (claude, gemini); any other is OpenAI's, or that of the compatible server at
+// "PROVIDER/NAME" names it. A bare name is looked up by how it begins (claude,
+// gemini, gpt, …); any other is OpenAI's, or that of the compatible server at
 // baseURL. A first part that is no provider we know belongs to the model's name
 // where baseURL is set ("mistralai/Devstral" on one's own vLLM); without one it
 // is given back as the provider's name, with no DefaultBaseURL.
+//
+// Where baseURL leads elsewhere than to the provider itself, KeyVar is
+// [AnyKeyVar], and a server on this machine needs no key.
 func Provider(model, baseURL string) ProviderInfo {
 	name, rest, slash := strings.Cut(model, "/")
 	info, known := providerNamed(name)
@@ -82,7 +94,10 @@ func Provider(model, baseURL string) ProviderInfo {
 		info, _ = providerNamed(guessProvider(model))
 		info.Model = model
 	}
-	if info.NeedsKey && private(baseURL) {
+	if baseURL != "" && info.KeyVar != "" && !SameHost(baseURL, info.DefaultBaseURL) {
+		info.KeyVar = AnyKeyVar
+	}
+	if Local(baseURL) {
 		info.NeedsKey = false
 	}
 	return info
@@ -99,11 +114,12 @@ func providerNamed(name string) (ProviderInfo, bool) {
 }
 
 func guessProvider(model string) string {
-	switch {
-	case strings.HasPrefix(model, "claude"):
-		return "anthropic"
-	case strings.HasPrefix(model, "gemini"):
-		return "gemini"
+	for _, g := range [][2]string{
+		{"claude", "anthropic"}, {"gemini", "gemini"}, {"deepseek", "deepseek"}, {"grok", "xai"}, {"kimi", "moonshot"},
+	} {
+		if strings.HasPrefix(strings.ToLower(model), g[0]) && !strings.Contains(model, "/") {
+			return g[1]
+		}
 	}
 	return "openai"
 }
@@ -121,19 +137,28 @@ func keyVar(name string) string {
 	}, name) + "_API_KEY"
 }
 
-// private tells whether a URL leads to this machine or to a private network,
-// where servers commonly take no key.
-func private(rawURL string) bool {
-	u, err := url.Parse(rawURL)
-	if err != nil || u.Hostname() == "" {
-		return false
-	}
-	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+// Local tells whether a URL leads to this machine.
+func Local(rawURL string) bool {
+	host := hostname(rawURL)
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr.IsLoopback() || addr.IsPrivate() || addr.IsLinkLocalUnicast() || addr.IsUnspecified()
+		return addr.Unmap().IsLoopback() || addr.IsUnspecified()
 	}
-	return !strings.Contains(host, ".") ||
-		strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".local") || strings.HasSuffix(host, ".internal")
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || host == "host.docker.internal"
+}
+
+// SameHost tells whether two URLs lead to the same server, whatever their path.
+// It is false where either names none.
+func SameHost(a, b string) bool {
+	host := hostname(a)
+	return host != "" && host == hostname(b)
+}
+
+func hostname(rawURL string) string {
+	u, err := url.Parse(strings.TrimSpace(rawURL))
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 }
 
 // String names the model and where it is; keys and headers are left out, so

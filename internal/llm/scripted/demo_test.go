@@ -101,12 +101,18 @@ func (h *hands) checkNames(tool string, args map[string]any) {
 	}
 }
 
-// play runs the demo until it stops calling tools or finishes.
+// play runs the demo, without its delays, until it stops calling tools or
+// finishes.
 func (h *hands) play(task string) (steps int, last string) {
 	h.t.Helper()
-	m, err := Open(llm.Config{Model: "scripted/demo"}, Options{Workspace: h.dir})
+	m, err := Parse("demo", []byte(demoScript), Options{Workspace: h.dir})
 	if err != nil {
 		h.t.Fatal(err)
+	}
+	for _, queue := range m.script.queues {
+		for i := range queue {
+			queue[i].latency, queue[i].delay = 0, 0
+		}
 	}
 	c := chatWith(h.t, m, "demo")
 	c.req.Messages = append(c.req.Messages, event.LLMMessage{Role: event.RoleUser, Content: []event.Content{event.Text(task)}})

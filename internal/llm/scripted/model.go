@@ -125,32 +125,50 @@ func (m *Model) conversation(req *llm.Request, want purpose, now *moment) *conve
 		}
 		return c
 	}
-	c := m.conversations[req.CacheKey]
+	key := req.CacheKey
+	if m.provider == "replay" {
+		key = "" // a recording is played in the order in which it was made
+	}
+	c := m.conversations[key]
 	if c == nil {
 		c = &conversation{rules: map[int]ruleUse{}}
 		if m.script.resume {
 			m.script.resumeAt(c, req.Messages)
 		}
-		m.conversations[req.CacheKey] = c
+		m.conversations[key] = c
 	}
 	return c
 }
 
 // resumeAt moves c to where the history ends: it takes an answer that leaves a
-// message for each assistant message, and passes over silent answers.
+// message for each assistant message, and passes over silent answers. A
+// recording that began within a conversation holds no answers for what was
+// before.
 func (s *script) resumeAt(c *conversation, messages []event.LLMMessage) {
 	if fresh(messages) {
 		return
 	}
 	var at moment
+	before := s.before()
+	if momentOf(messages).answers <= before && before > 0 {
+		return
+	}
 	for i := range messages {
-		if messages[i].Role == event.RoleAssistant {
+		if messages[i].Role == event.RoleAssistant && at.answers >= before {
 			s.skipSilent(c, &at)
 			s.pick(c, forStep, &at)
 		}
 		at.pass(&messages[i])
 	}
 	s.skipSilent(c, &at)
+}
+
+// before is how many answers a conversation had when its recording began.
+func (s *script) before() int {
+	if queue := s.queues[forStep]; len(queue) > 0 && queue[0].want != nil {
+		return queue[0].want.Answers
+	}
+	return 0
 }
 
 func (s *script) skipSilent(c *conversation, at *moment) {

@@ -59,6 +59,7 @@ type recorder struct {
 type requestRecord struct {
 	Conversation string     `json:"conversation,omitempty"`
 	Messages     int        `json:"messages"`
+	Answers      int        `json:"answers,omitempty"` // assistant messages
 	Last         event.Role `json:"last,omitempty"`
 	Hash         string     `json:"hash,omitempty"`
 	Tools        []string   `json:"tools,omitempty"`
@@ -249,7 +250,11 @@ func endsLine(f *os.File) bool {
 
 // request makes the record of a request.
 func (r *recorder) request(req *llm.Request) *requestRecord {
-	rec := &requestRecord{Conversation: req.CacheKey, Messages: len(req.Messages)}
+	rec := &requestRecord{
+		Conversation: req.CacheKey,
+		Messages:     len(req.Messages),
+		Answers:      momentOf(req.Messages).answers,
+	}
 	if n := len(req.Messages); n > 0 {
 		rec.Last = req.Messages[n-1].Role
 		rec.Hash = hashText(r.clean(req.Messages[n-1].Text()))

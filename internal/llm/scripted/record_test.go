@@ -357,6 +357,58 @@ func TestReplayTellsDifferences(t *testing.T) {
 	check("third", "three", "messages=3", "recorded_messages=6", "same_text=true")
 }
 
+func TestReplayOfARecordingThatBeganLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), recording)
+	c := newChat(t, `"one" "two" {"error": "timeout"} "three" "four"`, Options{})
+	c.user("a")
+	c.user("b")
+	bare := c.model
+	c.model = Record(bare, path, RecordOptions{})
+	c.user("c")
+	for _, say := range []string{"d", "e"} {
+		c.user(say)
+	}
+	replay := func(n int, say string) string {
+		t.Helper()
+		m, err := OpenReplay(path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := chatWith(t, m, "another id")
+		r.req.Messages = append(r.req.Messages, c.req.Messages[1:n]...)
+		return r.user(say)[0]
+	}
+	// The messages are: system, a, one, b, two, c, (timeout,) d, three, e, four.
+	if got := replay(5, "c"); got != "error: replay: the script says: timeout" {
+		t.Errorf("at the beginning: %q", got)
+	}
+	if got := replay(8, "e"); got != "four" {
+		t.Errorf("behind the first answer: %q", got)
+	}
+}
+
+func TestReplayIsInTheOrderOfTheRecording(t *testing.T) {
+	path := filepath.Join(t.TempDir(), recording)
+	a := newChat(t, `"one" "two" "three"`, Options{})
+	b := chatWith(t, Record(a.model, path, RecordOptions{}), "b")
+	a.model = b.model
+	a.user("x")
+	b.user("x")
+	a.user("y")
+	m, err := OpenReplay(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	a, b = chatWith(t, m, "new a"), chatWith(t, m, "new b")
+	got = append(got, a.user("x")...)
+	got = append(got, b.user("x")...)
+	got = append(got, a.user("y")...)
+	if diff := cmp.Diff([]string{"one", "one", "two"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestRecordThatCannotWrite(t *testing.T) {
 	var log bytes.Buffer
 	c := newChat(t, `"one"`, Options{})

@@ -136,7 +136,7 @@ func (o *Outbox) emit(d *delta) {
 	if q := d.queued; q != nil && q.offset+len(q.body) == d.offset {
 		q.body = append(q.body, ready...)
 	} else {
-		d.queued = &frame{kind: text, delta: d, key: d.key, offset: d.offset, body: slices.Clone(ready)}
+		d.queued = &frame{kind: text, delta: d, offset: d.offset, body: slices.Clone(ready)}
 		o.push(d.queued)
 	}
 	d.offset += n
@@ -164,10 +164,10 @@ func (o *Outbox) tidy(d *delta) {
 // notification is the params of a delta's frame.
 func (f *frame) notification() protocol.DeltaNotification {
 	return protocol.DeltaNotification{
-		ID:     f.key.Conv,
-		RunID:  f.key.RunID,
-		Target: protocol.DeltaTarget{MessageID: f.key.MessageID, ToolCallID: f.key.ToolCallID},
-		Stream: f.key.Stream,
+		ID:     f.delta.key.Conv,
+		RunID:  f.delta.key.RunID,
+		Target: protocol.DeltaTarget{MessageID: f.delta.key.MessageID, ToolCallID: f.delta.key.ToolCallID},
+		Stream: f.delta.key.Stream,
 		Offset: f.offset,
 		Text:   printable(f.body),
 	}

@@ -24,7 +24,6 @@ type frame struct {
 	after, to int // of a gap
 
 	delta  *delta
-	key    DeltaKey
 	offset int
 }
 
