@@ -64,6 +64,11 @@ func (t *terminal) await(ctx context.Context, sh *shell, l limits, out func(stri
 		if end != nil {
 			return ending{kind: completed, completion: end}
 		}
+		if sh.screen.takeStale() {
+			// An empty line makes the shell print a new prompt and change nothing. It
+			// fails only when the shell has gone, which is seen below.
+			_ = sh.write(ctx, "\n")
+		}
 		select {
 		case <-sh.screen.changed:
 		case <-timer.C:

@@ -27,7 +27,7 @@ type harness struct {
 func newHarness(t testing.TB, change ...func(*tool.Env, *Options)) *harness {
 	t.Helper()
 	dir := t.TempDir()
-	env := tool.Env{Params: json.RawMessage(`{"no_change_timeout_seconds": 20}`)}
+	env := tool.Env{Params: json.RawMessage(`{"no_change_timeout_seconds": 3}`)}
 	opts := Options{Environ: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LANG=C.UTF-8"}}
 	for _, f := range change {
 		f(&env, &opts)

@@ -31,6 +31,9 @@ type screen struct {
 	// any lets every prompt end it: after C-c the shell may be back without
 	// having begun with the command.
 	any bool
+	// latest is the last prompt, and stale says that it came a second time.
+	latest prompt
+	stale  bool
 	// ended is how it ended; nil until it did, and once that was taken.
 	ended *completion
 	// last is when the terminal last printed anything, or a command was sent.
@@ -69,11 +72,18 @@ func (s *screen) ready(p prompt) {
 	s.keep(s.clean.finish(s.scratch[:0]))
 	// Another number is the prompt after a line that a program left unread and
 	// the shell took for a command: the one that was sent is still to come, or
-	// has ended before.
-	if s.want != 0 && (p.seq == s.want || s.any) {
+	// has ended before. The very same prompt as before may also come after our
+	// command: where a quote in it was left open, bash prints its last prompt
+	// again instead of a new one.
+	switch {
+	case s.want == 0:
+	case p.seq == s.want || s.any:
 		s.want, s.any = 0, false
 		s.ended = &completion{prompt: p, output: s.output.take()}
+	case p == s.latest:
+		s.stale = true
 	}
+	s.latest = p
 }
 
 func (s *screen) keep(p []byte) {
@@ -89,7 +99,7 @@ func (s *screen) keep(p []byte) {
 func (s *screen) expect(seq int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.want, s.any, s.ended, s.last = seq, false, nil, time.Now()
+	s.want, s.any, s.stale, s.ended, s.last = seq, false, false, nil, time.Now()
 }
 
 // expectAny makes any prompt end the awaited command.
@@ -150,6 +160,16 @@ func (s *screen) takeEnd() *completion {
 	end := s.ended
 	s.ended = nil
 	return end
+}
+
+// takeStale tells, once, that the shell printed an old prompt while the end of a
+// command is awaited.
+func (s *screen) takeStale() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stale := s.stale
+	s.stale = false
+	return stale && s.want != 0
 }
 
 // quiet tells since when nothing was printed.

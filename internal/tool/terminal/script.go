@@ -109,7 +109,7 @@ func (d dialect) setup(m marks, dir string) string {
 		lines = append(lines,
 			`unset PROMPT_COMMAND PS0`,
 			`trap - DEBUG`,
-			`set +o history +H`,
+			`set +o history +H; history -c`,
 			`IGNOREEOF=1000000`,
 			`shopt -s promptvars interactive_comments expand_aliases`,
 		)
