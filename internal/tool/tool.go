@@ -99,6 +99,9 @@ type Env struct {
 	Dir string
 	// Secrets gives the environment variables that a command names; nil if none.
 	Secrets func(command string) map[string]string
+	// Mask hides the conversation's secrets in text that a tool writes to a file
+	// itself; nil if there are none. What a tool returns is masked behind it.
+	Mask func(text string) string
 	// Params are the parameters of the tool's spec; may be empty.
 	Params json.RawMessage
 }

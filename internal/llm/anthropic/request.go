@@ -46,7 +46,7 @@ func (m *model) params(req *llm.Request, t llm.Traits) sdk.MessageNewParams {
 		if c.ThinkingBudget != nil {
 			budget = *c.ThinkingBudget
 		}
-		if budget = min(budget, limit-1); budget >= minBudget {
+		if budget = min(budget, limit-1); budget >= minBudget && mayThink(req.Messages) {
 			p.Thinking = sdk.ThinkingConfigParamOfEnabled(int64(budget))
 			thinking = true
 		}
@@ -71,6 +71,31 @@ func (m *model) params(req *llm.Request, t llm.Traits) sdk.MessageNewParams {
 		}
 	}
 	return p
+}
+
+// mayThink tells whether manual thinking can be on: a turn whose calls are being
+// answered must then begin with thinking, which it does not if another model, or
+// this one without thinking, began it.
+func mayThink(list []event.LLMMessage) bool {
+	for i := len(list) - 1; i >= 0; i-- {
+		switch msg := &list[i]; msg.Role {
+		case event.RoleTool:
+		case event.RoleAssistant:
+			return len(msg.ToolCalls) == 0 || hasThinking(msg)
+		default:
+			return true
+		}
+	}
+	return true
+}
+
+func hasThinking(msg *event.LLMMessage) bool {
+	for i := range msg.ThinkingBlocks {
+		if t := &msg.ThinkingBlocks[i]; t.Type == "redacted_thinking" || t.Signature != nil && *t.Signature != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func tools(list []llm.Tool) []sdk.ToolUnionParam {

@@ -234,7 +234,11 @@ func (b *builder) assistant(msg *event.LLMMessage) {
 
 func (b *builder) tool(i int, msg *event.LLMMessage) {
 	p := &sdk.ChatCompletionToolMessageParam{ToolCallID: msg.ToolCallID}
-	p.Content.OfString = param.NewOpt(llm.CutMiddle(strings.Join(texts(msg.Content), "\n"), llm.MaxToolText))
+	said := strings.Join(texts(msg.Content), "\n")
+	if said == "" && !b.traits.Vision {
+		said = blank(msg.Content)
+	}
+	p.Content.OfString = param.NewOpt(llm.CutMiddle(said, llm.MaxToolText))
 	extra := map[string]any{}
 	if b.marked && i == b.last {
 		extra = ephemeral()

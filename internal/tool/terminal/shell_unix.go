@@ -1,0 +1,291 @@
+//go:build linux || darwin
+
+package terminal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	rows    = 200
+	columns = 256
+	// interruptKey is C-c.
+	interruptKey = 0x03
+	// writeLimit is how long a program may leave its input unread before a write
+	// to it fails.
+	writeLimit = 5 * time.Second
+	// endGrace is how long processes have to end by themselves, and then to be
+	// gone after they were killed.
+	endGrace = 350 * time.Millisecond
+)
+
+// shell is one running shell on a terminal of its own. Two goroutines serve it:
+// one reads the terminal, one waits for the process.
+type shell struct {
+	dialect dialect
+	screen  *screen
+	pid     int
+	// drained is closed when nothing more can be read from the terminal.
+	drained chan struct{}
+	// exited is closed when the process has ended; state is set then.
+	exited chan struct{}
+	state  *os.ProcessState
+
+	master *os.File
+	// modes are the terminal's modes when the shell reads a command.
+	modes unix.Termios
+	// seq is the number of the last command that was sent.
+	seq int
+
+	end sync.Once
+}
+
+// launch starts argv in dir on a new terminal.
+func launch(argv, environ []string, dir string, d dialect, m marks) (*shell, error) {
+	master, slave, err := pty.Open()
+	if err != nil {
+		return nil, fmt.Errorf("opening a terminal: %w", err)
+	}
+	defer func() { _ = slave.Close() }() // the shell has its own copy
+	modes, err := prepare(master, slave)
+	if err == nil {
+		master, err = pollable(master)
+	}
+	if err != nil {
+		_ = master.Close() // the first error is the one that matters
+		return nil, fmt.Errorf("setting up a terminal: %w", err)
+	}
+	s := &shell{
+		dialect: d,
+		screen:  newScreen(m),
+		drained: make(chan struct{}),
+		exited:  make(chan struct{}),
+		master:  master,
+		modes:   *modes,
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.Dir, cmd.Env = dir, environ
+	cmd.SysProcAttr = attributes()
+	started := make(chan error, 1)
+	go s.wait(cmd, started)
+	if err := <-started; err != nil {
+		_ = master.Close() // the first error is the one that matters
+		return nil, fmt.Errorf("starting the shell: %w", err)
+	}
+	s.pid = cmd.Process.Pid
+	go s.read()
+	return s, nil
+}
+
+// prepare sets the size and the modes of a new terminal. It does not echo: what
+// is typed is known already, and an echo would have to be taken out of the
+// output again. It does not make \r\n of \n, and ^S does not stop it. All else
+// is as on any terminal, so that C-c is a signal and programs read whole lines.
+func prepare(master, slave *os.File) (*unix.Termios, error) {
+	if err := pty.Setsize(master, &pty.Winsize{Rows: rows, Cols: columns}); err != nil {
+		return nil, err
+	}
+	modes, err := unix.IoctlGetTermios(int(slave.Fd()), getTermios)
+	if err != nil {
+		return nil, err
+	}
+	modes.Lflag &^= unix.ECHO | unix.ECHOE | unix.ECHOK | unix.ECHONL | unix.ECHOCTL | unix.ECHOKE
+	modes.Lflag |= unix.ICANON | unix.ISIG | unix.IEXTEN
+	modes.Oflag &^= unix.ONLCR
+	modes.Iflag &^= unix.IXON | unix.IXOFF
+	modes.Iflag |= unix.ICRNL
+	adjust(modes)
+	return modes, unix.IoctlSetTermios(int(slave.Fd()), setTermios, modes)
+}
+
+// wait starts the shell and waits for its end. Both are on one thread that does
+// nothing else: the hang-up at the end of the starting thread (see attributes)
+// must not come while this program lives.
+func (s *shell) wait(cmd *exec.Cmd, started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := cmd.Start()
+	started <- err
+	if err != nil {
+		return
+	}
+	_ = cmd.Wait() // the state tells how it ended
+	s.state = cmd.ProcessState
+	close(s.exited)
+}
+
+// read brings the terminal's bytes to the screen until no process has it open.
+func (s *shell) read() {
+	defer close(s.drained)
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := s.master.Read(buf)
+		if n > 0 {
+			s.screen.feed(buf[:n])
+		}
+		// Linux says EIO where others say EOF.
+		if err != nil {
+			return
+		}
+	}
+}
+
+// send runs script as the next command.
+func (s *shell) send(ctx context.Context, script string) error {
+	// A program may have left the terminal in modes of its own.
+	if err := s.restoreModes(); err != nil {
+		return err
+	}
+	s.seq++
+	s.screen.expect(s.seq)
+	return s.write(ctx, s.dialect.line(s.seq, script))
+}
+
+func (s *shell) restoreModes() error {
+	return s.control(func(fd int) error {
+		modes, err := unix.IoctlGetTermios(fd, getTermios)
+		if err != nil || *modes == s.modes {
+			return err
+		}
+		return unix.IoctlSetTermios(fd, setTermios, &s.modes)
+	})
+}
+
+// control calls f with the terminal's descriptor.
+func (s *shell) control(f func(fd int) error) error {
+	conn, err := s.master.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var result error
+	if err := conn.Control(func(fd uintptr) { result = f(int(fd)) }); err != nil {
+		return err
+	}
+	return result
+}
+
+var errInputFull = errors.New("the program does not read its input")
+
+// write types text. A program that reads nothing makes the terminal full after
+// some kilobytes: then it fails.
+func (s *shell) write(ctx context.Context, text string) error {
+	// macOS has no deadline here; there the goroutine stays until the terminal
+	// takes the text or closes.
+	_ = s.master.SetWriteDeadline(time.Now().Add(writeLimit))
+	done := make(chan error, 1)
+	go func() {
+		_, err := s.master.WriteString(text)
+		done <- err
+	}()
+	timer := time.NewTimer(writeLimit + time.Second)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return errInputFull
+		}
+		return err
+	case <-timer.C:
+		return errInputFull
+	case <-s.exited:
+		return nil // whoever waits for the command sees that
+	case <-ctx.Done():
+		// Half a command that goes on later would be taken for others.
+		if s.master.SetWriteDeadline(time.Now()) == nil {
+			<-done
+		}
+		return nil // as above
+	}
+}
+
+// foreground gives the process group that has the terminal.
+func (s *shell) foreground() (pgid int, err error) {
+	err = s.control(func(fd int) error {
+		pgid, err = unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+		return err
+	})
+	if err == nil && pgid <= 1 {
+		err = errors.New("no process group has the terminal")
+	}
+	return pgid, err
+}
+
+// interrupt does what C-c does, whatever modes the terminal is in. The key
+// itself is best: it also takes back what the shell has not read yet. Never
+// both: a second C-c tells many programs to stop without tidying up.
+func (s *shell) interrupt(ctx context.Context) {
+	s.screen.expectAny()
+	isSignal := false
+	_ = s.control(func(fd int) error { // without the modes the other way is taken
+		modes, err := unix.IoctlGetTermios(fd, getTermios)
+		isSignal = err == nil && modes.Lflag&unix.ISIG != 0 && modes.Cc[unix.VINTR] == interruptKey
+		return err
+	})
+	if isSignal {
+		if err := s.write(ctx, string(rune(interruptKey))); err == nil {
+			return
+		}
+	}
+	if pgid, err := s.foreground(); err == nil {
+		_ = syscall.Kill(-pgid, syscall.SIGINT) // it may be gone
+	}
+}
+
+// killForeground kills the command that runs and interrupts the shell, which
+// would go on with what follows that command.
+func (s *shell) killForeground() {
+	if pgid, err := s.foreground(); err == nil && pgid != s.pid {
+		_ = syscall.Kill(-pgid, syscall.SIGKILL) // it may be gone
+	}
+	_ = syscall.Kill(s.pid, syscall.SIGINT) // as above
+}
+
+// alive tells whether the shell still runs.
+func (s *shell) alive() bool {
+	select {
+	case <-s.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// exitCode is the code of a shell that has exited; as shells do, 128 and the
+// signal's number where a signal ended it.
+func (s *shell) exitCode() int {
+	if status, ok := s.state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return s.state.ExitCode()
+}
+
+// close ends the shell with all that runs in it, and its goroutines. It takes
+// at most about three times endGrace.
+func (s *shell) close() {
+	s.end.Do(func() {
+		f := family{session: s.pid, known: make(map[int]uint64)}
+		f.end(endGrace)
+		_ = s.master.Close() // nothing is written any more
+		limit := time.NewTimer(endGrace)
+		defer limit.Stop()
+		for _, done := range []chan struct{}{s.exited, s.drained} {
+			select {
+			case <-done:
+			case <-limit.C:
+				return // a process that can't be killed; the system will end it
+			}
+		}
+	})
+}
