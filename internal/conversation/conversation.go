@@ -257,7 +257,7 @@ func (c *Conversation) save() {
 	s.ExecutionStatus, s.Policy, s.Analyzer = c.status.stored(), encoded(c.policy), c.analyzerJSON()
 	s.LastUserMessageID, s.LeafEventID = c.history.lastUserMessage, c.history.leaf()
 	s.HeadIsEmpty = s.LeafEventID == "" && c.history.store.Len() > 0
-	s.Stats, s.SecretRegistry, s.Tags = c.stats.AppendJSON(nil), c.secrets.JSON(), c.tags
+	s.Stats, s.SecretRegistry, s.Tags = c.stats.AppendJSON(nil), encoded(c.secrets), c.tags
 	side, err := json.Marshal(c.side)
 	if err == nil {
 		err = errors.Join(c.store.SaveState(s.encode()), c.store.SaveSidecar(side))

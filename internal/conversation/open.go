@@ -176,7 +176,7 @@ func read(s *store.Store, o Options, e env) (*Conversation, error) {
 
 // readStored takes over base_state.json and agent_rpc.json; nil without them.
 func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
-	c.secrets = secret.New()
+	c.secrets = new(secret.Registry)
 	side, err := s.LoadSidecar()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, &PersistenceError{err}
@@ -219,9 +219,10 @@ func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
 			c.stats = stats.Stats{}
 		}
 	}
-	if c.secrets, err = secret.Parse(stored.SecretRegistry); err != nil {
-		c.log.Warn("the stored secrets can't be read", "conversation", c.id, "error", err)
-		c.secrets = secret.New()
+	if len(stored.SecretRegistry) > 0 {
+		if err := c.secrets.Load(stored.SecretRegistry); err != nil {
+			c.log.Warn("the stored secrets can't be read", "conversation", c.id, "error", err)
+		}
 	}
 	return stored, nil
 }
