@@ -167,7 +167,7 @@ func (m *models) infos() protocol.ModelsResult {
 	result := protocol.ModelsResult{Models: []protocol.ModelInfo{}, Default: m.Name(nil)}
 	available := map[string]bool{}
 	for _, i := range catalog.All() {
-		id := i.Provider + "/" + i.ID
+		id := i.Model()
 		ok, known := available[i.Provider]
 		if !known {
 			raw, err := json.Marshal(map[string]string{"model": id})
@@ -178,8 +178,8 @@ func (m *models) infos() protocol.ModelsResult {
 			available[i.Provider] = ok
 		}
 		result.Models = append(result.Models, protocol.ModelInfo{
-			ID: id, Name: i.Name, Provider: i.Provider, ContextWindow: i.ContextWindow,
-			InputCost: i.InputCost, OutputCost: i.OutputCost, Vision: i.Vision, Reasoning: i.Reasoning, Available: ok,
+			ID: id, Name: i.ID, Provider: i.Provider, ContextWindow: i.ContextWindow,
+			InputCost: i.Input, OutputCost: i.Output, Vision: i.Vision, Reasoning: i.Reasoning, Available: ok,
 		})
 	}
 	return result

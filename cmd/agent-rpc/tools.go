@@ -20,7 +20,7 @@ import (
 func newTools(cfg *config.Config) *tool.Registry {
 	return tool.NewRegistry(
 		terminal.Entry(terminal.Options{Private: cfg.ServerKeys()}),
-		fileeditor.Entry(),
+		fileeditor.Entry(fileeditor.Options{}),
 		tasktracker.Entry(),
 		finish.Entry(),
 		think.Entry(),

@@ -46,7 +46,7 @@ func testBackend(script, base string) func(json.RawMessage, rpc.Host) (rpc.Backe
 func testTools() *tool.Registry {
 	return tool.NewRegistry(
 		terminal.Entry(terminal.Options{}),
-		fileeditor.Entry(),
+		fileeditor.Entry(fileeditor.Options{}),
 		tasktracker.Entry(),
 		finish.Entry(),
 		think.Entry(),
