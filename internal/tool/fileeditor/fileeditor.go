@@ -45,6 +45,9 @@ type Tool struct {
 // Entry is the tool's line in a registry.
 func Entry(opts Options) tool.Entry {
 	return tool.Entry{Name: Name, Class: "FileEditorTool", New: func(env tool.Env) ([]tool.Tool, error) {
+		if env.Workspace == nil {
+			return nil, errors.New("the file editor needs a workspace")
+		}
 		return []tool.Tool{New(env.Workspace.Root(), opts)}, nil
 	}}
 }

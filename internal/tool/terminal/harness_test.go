@@ -79,7 +79,7 @@ func (h *harness) try(ctx context.Context, args string, out func(string)) (Obser
 // run runs a command.
 func (h *harness) run(command string) Observation {
 	h.t.Helper()
-	return h.act(command1(command))
+	return h.act(call(command))
 }
 
 // want runs a command that has to end with a code and an output.
@@ -91,7 +91,7 @@ func (h *harness) want(command, output string, code int) {
 	}
 }
 
-func command1(command string) string {
+func call(command string) string {
 	raw, err := json.Marshal(map[string]any{"command": command})
 	if err != nil {
 		panic(err)
@@ -153,4 +153,20 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		}
 		<-time.After(time.Millisecond)
 	}
+}
+
+// sessionOf lists the processes that run in a session.
+func sessionOf(t testing.TB, session int) []process {
+	t.Helper()
+	all, err := processes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []process
+	for _, p := range all {
+		if p.session == session {
+			found = append(found, p)
+		}
+	}
+	return found
 }

@@ -13,6 +13,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/tool"
@@ -157,8 +158,9 @@ func (t *terminal) goOn(ctx context.Context, command string, a Action, out func(
 	} else if strings.HasPrefix(name, "CTRL+") {
 		r.note = " " + name + " was sent."
 	}
-	if sequence == string(rune(interruptKey)) {
-		sh.screen.expectAny()
+	if sequence == string(rune(interruptKey)) && sh.takesKeys() {
+		sh.interrupt(ctx, syscall.SIGINT)
+		return t.follow(ctx, sh, r, a, out)
 	}
 	if err := sh.write(ctx, sequence); err != nil {
 		if errors.Is(err, errInputFull) {
@@ -216,13 +218,16 @@ func (t *terminal) completed(r report, end *completion) Observation {
 // stop interrupts the running command: C-c, after the grace SIGKILL, and if the
 // shell does not come back then either, the shell goes too.
 func (t *terminal) stop(ctx context.Context, sh *shell, r report, out func(string)) (Observation, error) {
-	sh.interrupt(ctx)
+	sh.interrupt(ctx, syscall.SIGINT)
 	e := t.await(ctx, sh, limits{total: t.grace, hasTotal: true}, out)
 	how := "the command ended at C-c"
-	if e.kind == overtime {
-		sh.killForeground()
-		e = t.await(ctx, sh, limits{total: t.grace / 2, hasTotal: true}, out)
-		how = "the command did not stop at C-c and was killed"
+	// What is killed may be one of several programs of the command.
+	for range 2 {
+		if e.kind == overtime {
+			how = "the command did not end at C-c and was killed"
+			sh.interrupt(ctx, syscall.SIGKILL)
+			e = t.await(ctx, sh, limits{total: t.grace / 4, hasTotal: true}, out)
+		}
 	}
 	switch e.kind {
 	case completed:

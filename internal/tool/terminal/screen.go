@@ -162,6 +162,13 @@ func (s *screen) takeEnd() *completion {
 	return end
 }
 
+// hasEnded tells whether the awaited command has ended.
+func (s *screen) hasEnded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.want == 0
+}
+
 // takeStale tells, once, that the shell printed an old prompt while the end of a
 // command is awaited.
 func (s *screen) takeStale() bool {

@@ -100,7 +100,8 @@ func (d dialect) setup(m marks, dir string) string {
 		`unset PS1 HISTFILE TMOUT MAILCHECK MAIL MAILPATH`,
 		`PS2=`,
 		`PS1=` + quote(m.ps1()),
-		// A C-d that comes after its program has ended must not end the shell.
+		// A C-d that comes after its program has ended must not end the shell. Ten
+		// in a row do: then the terminal is lost.
 		`set -o ignoreeof`,
 		// A start-up file may have gone elsewhere.
 		`command cd -- ` + quote(dir),
@@ -110,7 +111,6 @@ func (d dialect) setup(m marks, dir string) string {
 			`unset PROMPT_COMMAND PS0`,
 			`trap - DEBUG`,
 			`set +o history +H; history -c`,
-			`IGNOREEOF=1000000`,
 			`shopt -s promptvars interactive_comments expand_aliases`,
 		)
 	}

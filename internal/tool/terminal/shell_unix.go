@@ -28,6 +28,9 @@ const (
 	// endGrace is how long processes have to end by themselves, and then to be
 	// gone after they were killed.
 	endGrace = 350 * time.Millisecond
+	// shellBusy is how long the shell must have had the terminal to count as busy
+	// itself.
+	shellBusy = 50 * time.Millisecond
 )
 
 // shell is one running shell on a terminal of its own. Two goroutines serve it:
@@ -142,7 +145,8 @@ func (s *shell) read() {
 	}
 }
 
-// send runs script as the next command.
+// send runs script as the next command. It does not stop half-way: half a
+// command would be taken for another one.
 func (s *shell) send(ctx context.Context, script string) error {
 	// A program may have left the terminal in modes of its own.
 	if err := s.restoreModes(); err != nil {
@@ -150,7 +154,7 @@ func (s *shell) send(ctx context.Context, script string) error {
 	}
 	s.seq++
 	s.screen.expect(s.seq)
-	return s.write(ctx, s.dialect.line(s.seq, script))
+	return s.write(context.WithoutCancel(ctx), s.dialect.line(s.seq, script))
 }
 
 func (s *shell) restoreModes() error {
@@ -202,7 +206,7 @@ func (s *shell) write(ctx context.Context, text string) error {
 	case <-s.exited:
 		return nil // whoever waits for the command sees that
 	case <-ctx.Done():
-		// Half a command that goes on later would be taken for others.
+		// Nothing more may come when the program has ended.
 		if s.master.SetWriteDeadline(time.Now()) == nil {
 			<-done
 		}
@@ -222,34 +226,40 @@ func (s *shell) foreground() (pgid int, err error) {
 	return pgid, err
 }
 
-// interrupt does what C-c does, whatever modes the terminal is in. The key
-// itself is best: it also takes back what the shell has not read yet. Never
-// both: a second C-c tells many programs to stop without tidying up.
-func (s *shell) interrupt(ctx context.Context) {
-	s.screen.expectAny()
-	isSignal := false
-	_ = s.control(func(fd int) error { // without the modes the other way is taken
+// takesKeys tells whether C-c and its like are signals now, and not input for a
+// program that wants every key.
+func (s *shell) takesKeys() bool {
+	takes := false
+	_ = s.control(func(fd int) error { // no terminal, no keys
 		modes, err := unix.IoctlGetTermios(fd, getTermios)
-		isSignal = err == nil && modes.Lflag&unix.ISIG != 0 && modes.Cc[unix.VINTR] == interruptKey
+		takes = err == nil && modes.Lflag&unix.ISIG != 0 && modes.Cc[unix.VINTR] == interruptKey
 		return err
 	})
-	if isSignal {
-		if err := s.write(ctx, string(rune(interruptKey))); err == nil {
+	return takes
+}
+
+// interrupt does to the running command what C-c does, or something stronger.
+// It takes care not to hit the shell while it is about to start a program: bash
+// would go back to its prompt, and the program would take the terminal from it
+// for good. So the shell itself, which may be busy with a loop, is interrupted
+// only when it had the terminal for a while.
+func (s *shell) interrupt(ctx context.Context, program syscall.Signal) {
+	// The system does not tell when the terminal changes hands.
+	for end := time.Now().Add(shellBusy); time.Now().Before(end); time.Sleep(shellBusy / 100) {
+		pgid, err := s.foreground()
+		if err == nil && pgid != s.pid && syscall.Kill(-pgid, program) == nil {
+			return
+		}
+		if s.screen.hasEnded() || !s.alive() {
 			return
 		}
 	}
-	if pgid, err := s.foreground(); err == nil {
-		_ = syscall.Kill(-pgid, syscall.SIGINT) // it may be gone
+	s.screen.expectAny()
+	// The key also takes back what the shell has not read yet.
+	if s.takesKeys() && s.write(ctx, string(rune(interruptKey))) == nil {
+		return
 	}
-}
-
-// killForeground kills the command that runs and interrupts the shell, which
-// would go on with what follows that command.
-func (s *shell) killForeground() {
-	if pgid, err := s.foreground(); err == nil && pgid != s.pid {
-		_ = syscall.Kill(-pgid, syscall.SIGKILL) // it may be gone
-	}
-	_ = syscall.Kill(s.pid, syscall.SIGINT) // as above
+	_ = syscall.Kill(s.pid, syscall.SIGINT) // it may be gone
 }
 
 // alive tells whether the shell still runs.
