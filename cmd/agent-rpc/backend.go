@@ -118,10 +118,14 @@ func (m *models) Name(raw json.RawMessage) string {
 }
 
 // authRequired gives the settings' error the form in which the face knows it.
-type authRequired struct{ *config.AuthRequired }
+type authRequired struct{ cause *config.AuthRequired }
+
+func (e authRequired) Error() string { return e.cause.Message }
+
+func (e authRequired) Unwrap() error { return e.cause }
 
 // AuthRequired tells which provider's model needs which setting.
-func (e authRequired) AuthRequired() (provider, setting string) { return e.Provider, e.Setting }
+func (e authRequired) AuthRequired() (provider, setting string) { return e.cause.Provider, e.cause.Setting }
 
 // Resolve implements [agent.Models]: a key that no setting has is asked of the
 // client.

@@ -81,13 +81,15 @@ var hasRipgrep = sync.OnceValue(func() bool {
 })
 
 // failure is a model's failure that the conversation can tell the model about.
-type failure struct{ *llm.Error }
+type failure struct{ cause *llm.Error }
 
-func (f failure) Unwrap() error { return f.Error }
+func (f failure) Error() string { return f.cause.Error() }
+
+func (f failure) Unwrap() error { return f.cause }
 
 // Nudge is what to tell the model so that it goes on; "" if that does not help.
 func (f failure) Nudge() string {
-	if f.Kind == llm.ErrContentPolicy {
+	if f.cause.Kind == llm.ErrContentPolicy {
 		return "The provider refused your last answer because of its content policy. Put it differently, or go on with another part of the task."
 	}
 	return ""

@@ -39,6 +39,8 @@ func (c *Conversation) pending() *Pending {
 		reason := why.Outside[a.ID]
 		if reason != "" {
 			reasons = append(reasons, reason)
+		} else {
+			reason = why.Reason
 		}
 		p.Actions = append(p.Actions, PendingAction{
 			Action: a, Display: c.agent.Describe(a, nil), Risk: a.SecurityRisk, Reason: reason,

@@ -63,7 +63,8 @@ func NewManager(life context.Context, cfg Config) *Manager {
 func (m *Manager) Base() string { return m.base }
 
 // Create makes a conversation, or resumes the one whose id is given. One that
-// is open already is given as it is, with what o sets applied.
+// is open already is given as it is, with what o sets applied. [Config.OnChange]
+// is not told: the caller knows, and may have an answer to send first.
 func (m *Manager) Create(ctx context.Context, o Options) (c *Conversation, created bool, err error) {
 	if o.ID != "" {
 		if o.ID, err = ParseID(o.ID); err != nil {
@@ -80,9 +81,6 @@ func (m *Manager) Create(ctx context.Context, o Options) (c *Conversation, creat
 	}
 	fresh := o.ID == "" || o.Base == "" || !exists(o.Base, o.ID)
 	c, err = m.slotFor(ctx, o)
-	if err == nil && fresh && m.env.onChange != nil {
-		m.env.onChange()
-	}
 	return c, fresh, err
 }
 

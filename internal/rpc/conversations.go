@@ -17,7 +17,7 @@ func (s *Server) create(ctx context.Context, p protocol.CreateParams, reply func
 		reply(protocol.CreateResult{}, err)
 		return
 	}
-	c, _, err := s.manager.Create(ctx, o)
+	c, created, err := s.manager.Create(ctx, o)
 	if err != nil {
 		reply(protocol.CreateResult{}, err)
 		return
@@ -26,6 +26,9 @@ func (s *Server) create(ctx context.Context, p protocol.CreateParams, reply func
 	s.accepted(c.Subscribe(s.subscribe(c), conversation.Since{}, func(o conversation.Opened, err error) {
 		info := toInfo(o.Info)
 		reply(protocol.CreateResult{Conversation: info, Cursor: info.Cursor}, err)
+		if created {
+			s.listChanged()
+		}
 	}), func(err error) { reply(protocol.CreateResult{}, err) })
 }
 

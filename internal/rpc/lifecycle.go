@@ -38,7 +38,7 @@ func (s *Server) initialize(raw json.RawMessage, reply func(json.RawMessage)) er
 	s.backend = backend
 	s.manager = conversation.NewManager(s.life, conversation.Config{
 		Base: backend.ConversationsDir, NewAgent: backend.NewAgent, Log: s.log,
-		OnChange: func() { s.out.Send(encode(protocol.NotifyListChanged, protocol.Empty{})) },
+		OnChange: s.listChanged,
 	})
 	if c.deltas() {
 		s.out.SetMaxHz(cmp.Or(c.options.Deltas.MaxHz, defaultMaxHz))
@@ -157,3 +157,5 @@ func (s *Server) tools(_ context.Context, _ protocol.Empty, reply func(protocol.
 func (s *Server) models(_ context.Context, _ protocol.Empty, reply func(protocol.ModelsResult, error)) {
 	reply(s.backend.Models(), nil)
 }
+
+func (s *Server) listChanged() { s.out.Send(encode(protocol.NotifyListChanged, protocol.Empty{})) }

@@ -125,8 +125,13 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, cfg Config) int {
 		s.log.Error("the client can't be written to", "error", s.out.Err())
 	case <-ctx.Done():
 	}
-	s.drain()
 	drain, cancel := context.WithTimeout(life, drainGrace)
+	defer cancel()
+	if err := s.router.Shutdown(drain); err != nil {
+		s.log.Info("requests were still going on", "error", err)
+	}
+	s.drain()
+	drain, cancel = context.WithTimeout(life, drainGrace)
 	defer cancel()
 	if err := s.out.Close(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		s.log.Debug("closing the stream to the client", "error", err)
@@ -142,7 +147,7 @@ func (s *Server) drain() {
 	s.drained.Do(func() {
 		ctx, cancel := context.WithTimeout(s.life, closeGrace)
 		defer cancel()
-		s.router.Shutdown()
+		s.router.Refuse()
 		if s.manager == nil {
 			return
 		}

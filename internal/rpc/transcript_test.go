@@ -327,7 +327,21 @@ func (s *session) note(m message) {
 		s.t.Fatal(err)
 	}
 	delete(v, "jsonrpc")
-	fmt.Fprintf(&s.seen, "< %s\n", s.normal(summary(v)))
+	if !passing(v) {
+		fmt.Fprintf(&s.seen, "< %s\n", s.normal(summary(v)))
+	}
+}
+
+// passing tells what comes when it comes: states on the way, which collapse,
+// and what no order is promised for.
+func passing(v map[string]any) bool {
+	switch v["method"] {
+	case "$/cancelRequest", "conversation/listChanged", "conversation/delta":
+		return true
+	case "conversation/stateChanged":
+		return v["params"].(map[string]any)["stopReason"] == nil
+	}
+	return false
 }
 
 // summary leaves out what every state repeats.
@@ -341,11 +355,21 @@ func summary(v map[string]any) string {
 			for _, k := range []string{"timestamp", "parent_id", "tools", "system_prompt", "dynamic_context"} {
 				delete(e, k)
 			}
+			forgetMachine(e)
 		}
 	}
 	if r, ok := v["result"].(map[string]any); ok {
 		if c, ok := r["conversation"].(map[string]any); ok {
 			r["conversation"] = brief(c)
+		}
+		if events, ok := r["events"].([]any); ok {
+			for _, e := range events {
+				event := e.(map[string]any)["event"].(map[string]any)
+				for _, k := range []string{"timestamp", "parent_id", "tools", "system_prompt", "dynamic_context"} {
+					delete(event, k)
+				}
+				forgetMachine(event)
+			}
 		}
 		if r["capabilities"] != nil {
 			return "initialized"
@@ -356,6 +380,17 @@ func summary(v map[string]any) string {
 	}
 	raw, _ := json.Marshal(v)
 	return string(raw)
+}
+
+// forgetMachine leaves out what an observation of the terminal says of the
+// machine.
+func forgetMachine(e map[string]any) {
+	o, _ := e["observation"].(map[string]any)
+	delete(o, "full_output_save_dir")
+	metadata, _ := o["metadata"].(map[string]any)
+	for _, k := range []string{"pid", "username", "hostname", "py_interpreter_path"} {
+		delete(metadata, k)
+	}
 }
 
 func brief(info map[string]any) string {
