@@ -35,8 +35,10 @@ func TestCancelRequest(t *testing.T) {
 		})
 	}, func(r *rig) {
 		// One that runs is answered at once, and then its context ends.
-		r.send(request("1", "gate", `{"id":"a"}`), cancel("1"))
-		r.expect("begin 1", "1 error -32800", "cancelled 1")
+		r.send(request("1", "gate", `{"id":"a"}`))
+		r.expect("begin 1")
+		r.send(cancel("1"))
+		r.expect("1 error -32800", "cancelled 1")
 		r.send(cancel("1")) // it is answered
 		r.expect()
 
@@ -50,8 +52,9 @@ func TestCancelRequest(t *testing.T) {
 
 		// One that waits never runs, and makes room.
 		r.send(request(`"w"`, "gate", `{"id":"a"}`))
+		r.expect(`begin "w"`)
 		r.send(request("2", "gate", `{"id":"a"}`), request("3", "gate", `{"id":"a"}`), request("4", "gate", `{"id":"a"}`))
-		r.expect(`begin "w"`, "4 error -31008")
+		r.expect("4 error -31008")
 		r.send(cancel("2"), request("5", "gate", `{"id":"a"}`))
 		r.expect("2 error -32800")
 		r.send(cancel(`"w"`))
@@ -68,7 +71,9 @@ func TestCancelRequest(t *testing.T) {
 		r.expect("6 error -32800", "6 error -32800", "cancelled 6", "cancelled 6")
 
 		// Nobody's second answer gets out.
-		r.send(request("7", "stubborn", `{}`), cancel("7"))
+		r.send(request("7", "stubborn", `{}`))
+		r.expect()
+		r.send(cancel("7"))
 		r.expect("7 error -32800")
 
 		// One whose handler has returned, but not replied, can be cancelled too.

@@ -235,8 +235,11 @@ func (r *Router) refuse(q *Request, e *protocol.Error) {
 
 // run calls a handler and sees its request through.
 func (r *Router) run(ctx context.Context, h Handler, q *Request) {
-	if err := r.guard(ctx, h, q); err != nil && !q.ReplyError(err) {
-		r.log.Debug("a handler failed after its reply", "method", q.Method, "error", err)
+	// One that is cancelled by now has not begun and does nothing at all.
+	if ctx.Err() == nil {
+		if err := r.guard(ctx, h, q); err != nil && !q.ReplyError(err) {
+			r.log.Debug("a handler failed after its reply", "method", q.Method, "error", err)
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
