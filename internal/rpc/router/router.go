@@ -161,7 +161,7 @@ func (r *Router) Handle(ctx context.Context, _ *jsonrpc2.Conn, in *jsonrpc2.Requ
 	if in.Params != nil {
 		q.Params = *in.Params
 	}
-	if q.Method == methodCancel {
+	if q.notification && q.Method == methodCancel {
 		r.cancelRequest(q.Params)
 		return
 	}
