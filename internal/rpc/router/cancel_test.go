@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/agent-rpc/agent-rpc/internal/rpc/wire"
 )
 
 func TestCancelRequest(t *testing.T) {
@@ -85,6 +87,23 @@ func TestCancelRequest(t *testing.T) {
 		close(g.free)
 		r.expect(`9 "waited"`)
 	})
+}
+
+// TestCancelledBeforeItBegins: a request that was taken from its queue when it is
+// cancelled, but has not begun, does nothing.
+func TestCancelledBeforeItBegins(t *testing.T) {
+	r := New(wire.NewStream(nil, nil, wire.StreamOptions{}), Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	q := &Request{router: r, notification: true, cancel: cancel}
+	r.take(q)
+	cancel()
+	r.run(ctx, func(context.Context, *Request) error {
+		t.Error("it began")
+		return nil
+	}, q)
+	if r.active != 0 || len(r.open) != 0 {
+		t.Error("it is not let go of")
+	}
 }
 
 // TestShutdown: what was taken in is finished, what comes later is refused.
