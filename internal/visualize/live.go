@@ -95,17 +95,11 @@ func (v *View) Delta(n protocol.DeltaNotification) {
 // lastLine is the last line with text in it after more text came. It is bounded,
 // as a command may print without line breaks for ever.
 func lastLine(line, more string) string {
-	text := strings.TrimRight(line+more, " \t\r\n")
-	broken := len(text) < len(line+more) && strings.HasSuffix(strings.TrimRight(line+more, " \t"), "\n")
-	if i := strings.LastIndexAny(text, "\r\n"); i >= 0 {
-		text = text[i+1:]
-	}
+	text := line + more
+	text = text[strings.LastIndexAny(strings.TrimRight(text, " \t\r\n"), "\r\n")+1:]
 	for len(text) > 4096 {
-		_, n := utf8.DecodeRuneInString(text)
-		text = text[max(n, len(text)-4096):]
-	}
-	if broken {
-		return text + "\n"
+		_, n := utf8.DecodeRuneInString(text[len(text)-4096:])
+		text = text[len(text)-4096+n:]
 	}
 	return text
 }
@@ -133,7 +127,7 @@ func (v *View) liveLines(now time.Time) []line {
 		head = head.add(dim, "Thinking")
 	}
 	lines := []line{head}
-	if tail = strings.TrimRight(stripColors(tail), "\n"); tail != "" {
+	if tail = strings.TrimRight(stripColors(tail), " \t\r\n"); tail != "" {
 		lines = append(lines, line{}.add(dim, "  │ ").add(dim, tail))
 	}
 	return append(lines, v.statusLine(now))

@@ -195,9 +195,9 @@ func TestLastLine(t *testing.T) {
 		{"a", "b", "ab"},
 		{"a", "\n", "a\n"},
 		{"a\n", "b", "b"},
-		{"a", "\nb\n\n", "b\n"},
+		{"a", "\nb\n\n", "b\n\n"},
 		{"10%", "\r20%", "20%"},
-		{"", strings.Repeat("x", 9000) + "é", strings.Repeat("x", 4094) + "é"},
+		{"", strings.Repeat("x", 9000) + "é", strings.Repeat("x", 4093) + "é"},
 	} {
 		if got := lastLine(c.line, c.more); got != c.want {
 			t.Errorf("lastLine(%q, %.20q) = %.20q, want %.20q", c.line, c.more, got, c.want)
