@@ -63,6 +63,11 @@ type reply struct {
 // it.
 var ErrClosed = errors.New("the connection to the server is closed")
 
+type closedError struct{ cause error }
+
+func (e *closedError) Error() string   { return e.cause.Error() }
+func (e *closedError) Unwrap() []error { return []error{ErrClosed, e.cause} }
+
 // New makes a client of a stream. The handshake is not done; see
 // [Client.Initialize].
 func New(stream io.ReadWriteCloser) *Client { return newClient(stream, nil, nil) }
@@ -191,7 +196,7 @@ func (c *Client) end(err error) {
 	if err == nil {
 		err = ErrClosed
 	} else {
-		err = fmt.Errorf("%w: %w", ErrClosed, err)
+		err = &closedError{err}
 	}
 	c.mu.Lock()
 	c.err = err

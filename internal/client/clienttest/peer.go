@@ -340,6 +340,22 @@ func (r *Run) Event(e event.Event, d *event.Display) {
 	r.peer.Notify(protocol.NotifyEvent, protocol.EventNotification{ID: r.Info.ID, Epoch: 1, Seq: seq, Event: raw, Display: d})
 }
 
+// Lose keeps the events that f sends from the client, as a server does that has
+// no room for them, and tells it of the gap.
+func (r *Run) Lose(f func()) {
+	after := len(r.Events)
+	w := r.peer.w
+	r.peer.out.Lock()
+	r.peer.w = io.Discard
+	r.peer.out.Unlock()
+	f()
+	r.peer.out.Lock()
+	r.peer.w = w
+	r.peer.out.Unlock()
+	r.State(r.Info.Status, r.Info.StopReason)
+	r.peer.Notify(protocol.NotifyGap, protocol.GapNotification{ID: r.Info.ID, After: after, To: len(r.Events)})
+}
+
 // User sends the user's message as an event.
 func (r *Run) User() {
 	r.Event(&event.Message{Meta: event.Meta{Source: event.SourceUser}, LLMMessage: event.LLMMessage{Role: event.RoleUser, Content: []event.Content{event.Text(r.Message)}}}, nil)
