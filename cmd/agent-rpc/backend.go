@@ -151,7 +151,7 @@ func (m *models) Open(cfg llm.Config, workspace string) (llm.Model, error) {
 	}
 	model, err := provider.Open(cfg, provider.Options{
 		Builtin:   map[string]func(llm.Config) (llm.Model, error){"scripted": play, "replay": play},
-		UserAgent: "agent-rpc/" + version,
+		UserAgent: "agent-rpc/" + versionOf().Version,
 		OnRetry: func(attempt, attempts int, wait time.Duration, err error) {
 			m.log.Warn("the model did not answer; it is asked again", "attempt", attempt, "of", attempts, "in", wait, "error", err)
 		},

@@ -1,22 +1,18 @@
+// Command agent-rpc is a coding agent that any editor can host. Without
+// arguments it serves the protocol on stdin and stdout; the other commands are
+// for people at a terminal and are clients of that same protocol: each starts
+// the server as a child process, as an editor would.
 package main
 
 import (
 	"context"
-	"encoding/json"
-	"log/slog"
 	"os"
-
-	"github.com/agent-rpc/agent-rpc/internal/rpc"
 )
 
-var version = "dev"
-
 func main() {
-	out, err := rpc.TakeStdout()
-	if err != nil {
-		os.Exit(1)
+	// Editors start it this way, often: the tree of commands is not built for it.
+	if len(os.Args) == 1 || len(os.Args) == 2 && os.Args[1] == "serve" {
+		os.Exit(serve(context.Background(), os.Stdin, os.Stdout))
 	}
-	h := slog.NewTextHandler(os.Stderr, nil)
-	_ = json.Valid
-	os.Exit(rpc.Serve(context.Background(), os.Stdin, out, rpc.Config{Name: "agent-rpc", Version: version, Backend: newBackend(slog.New(h)), Log: h}))
+	os.Exit(execute(context.Background(), os.Args[1:]))
 }

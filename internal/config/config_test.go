@@ -220,6 +220,11 @@ func TestResolve(t *testing.T) {
 			want{model: "anthropic/a", key: "k"},
 		},
 		{"an empty agent", world{env: env{"LLM_MODEL": "ollama/m"}}, "", ` [] `, want{model: "ollama/m"}},
+		{
+			"both spellings", world{client: `{"llm": {"apiKey": "a", "api_key": "b", "model": "openai/m"}}`}, "", "",
+			want{model: "openai/m", key: "b"},
+		},
+		{"half an agent", world{}, "", `[`, want{err: "agent.llm: must be an object"}},
 		{"an agent that is none", world{}, "", `"x"`, want{err: "agent.llm: must be an object"}},
 		{"an agent with a bad field", world{}, "", `{"model": 12}`, want{err: "agent.llm.model: must be a string"}},
 
@@ -787,6 +792,7 @@ func isKey(before string) bool {
 func FuzzClient(f *testing.F) {
 	f.Add(`{"llm": {"model": "m", "extraHeaders": {"a": "b"}}, "agent": {"tools": ["a"]}}`)
 	f.Add(`[]`)
+	f.Add(`[`)
 	f.Fuzz(func(t *testing.T, raw string) {
 		c := Load(func(string) (string, bool) { return "", false }, "")
 		if err := c.SetClient(json.RawMessage(raw)); err != nil {

@@ -68,7 +68,9 @@ func layerOf(name string, object fields) *layer {
 
 // take copies the members of an object that are not null.
 func (l *layer) take(prefix string, object, into fields, known map[string]reflect.Type) {
-	for name, raw := range object {
+	// Sorted, so that api_key is taken where apiKey stands beside it.
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		raw := object[name]
 		if isNull(raw) {
 			continue
 		}
@@ -155,7 +157,8 @@ func objectOf(raw json.RawMessage) (fields, error) {
 	if len(raw) == 0 || isNull(raw) {
 		return nil, nil
 	}
-	if raw[0] == '[' && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0 {
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) == nil && len(list) == 0 {
 		return nil, nil
 	}
 	var object fields

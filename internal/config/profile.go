@@ -3,7 +3,6 @@ package config
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -65,16 +64,17 @@ func (c *Config) profile(name string) (*layer, error) {
 	if err != nil {
 		return nil, &FileError{Path: path, Message: reason(err), Remedy: remedy, Err: err}
 	}
-	var object fields
-	if err := json.Unmarshal(data, &object); err != nil {
+	var head struct {
+		SchemaVersion int `json:"schema_version"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
 		return nil, jsonError(path, data, err)
 	}
-	var version int
-	if raw, ok := object["schema_version"]; ok && json.Unmarshal(raw, &version) != nil || version > 1 {
+	if head.SchemaVersion > 1 {
 		return nil, &FileError{Path: path, Message: "it was written by a newer OpenHands", Remedy: "save it again with the version you have, or update agent-rpc"}
 	}
-	delete(object, "schema_version")
-	l := layerOf("profile "+name, fields{"llm": mustEncode(object)})
+	l := layerOf("profile "+name, fields{"llm": data})
+	delete(l.llm, "schema_version")
 	for _, bad := range l.check() {
 		return nil, &FileError{Path: path, Message: bad.Error(), Remedy: remedy, Err: bad}
 	}
@@ -115,19 +115,11 @@ func (c *Config) connect(l *layer, id string) error {
 }
 
 func jsonError(path string, data []byte, err error) error {
-	fe := &FileError{Path: filepath.Clean(path), Message: "this is not what OpenHands writes", Remedy: remedy, Err: nil}
+	fe := &FileError{Path: filepath.Clean(path), Message: "this is not what OpenHands writes", Remedy: remedy}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		fe.Line = 1 + strings.Count(string(data[:min(max(syntax.Offset-1, 0), int64(len(data)))]), "\n")
 		fe.Message = "this is not valid JSON"
 	}
 	return fe
-}
-
-func mustEncode(object fields) json.RawMessage {
-	raw, err := json.Marshal(object)
-	if err != nil {
-		panic(fmt.Sprintf("encoding what was decoded: %v", err)) // it is JSON already
-	}
-	return raw
 }

@@ -51,19 +51,12 @@ func (c *Config) ResolveProfile(profile string, agentLLM json.RawMessage) (llm.C
 		}
 		layers = append(layers, l)
 	}
-	object, err := objectOf(agentLLM)
-	if err != nil {
-		return llm.Config{}, fmt.Errorf("agent.llm: %w", err)
+	l := layerOf("the conversation's agent", fields{"llm": agentLLM})
+	for _, bad := range l.check() {
+		return llm.Config{}, fmt.Errorf("agent.%w", bad)
 	}
-	if object != nil {
-		l := layerOf("the conversation's agent", fields{"llm": mustEncode(object)})
-		for _, bad := range l.check() {
-			return llm.Config{}, fmt.Errorf("agent.%w", bad)
-		}
-		l.foreign = true
-		layers = append(layers, l)
-	}
-	return c.complete(mergeLLM(layers))
+	l.foreign = true
+	return c.complete(mergeLLM(append(layers, l)))
 }
 
 // merged is the model that the layers give together.
@@ -317,5 +310,5 @@ var openHandsFields = map[string]bool{
 	"disable_stop_word": true, "log_completions": true, "log_completions_folder": true,
 	"custom_tokenizer": true, "force_string_serializer": true, "inline_image_urls": true,
 	"reasoning_summary": true, "enable_encrypted_reasoning": true, "prompt_cache_retention": true,
-	"fallback_strategy": true,
+	"fallback_strategy": true, "schema_version": true,
 }

@@ -203,6 +203,17 @@ type PendingAction struct {
 	Input     json.RawMessage  `json:"input"`
 	Locations []event.Location `json:"locations,omitempty"`
 	Diff      *event.Diff      `json:"diff,omitempty"`
+	// Parts are the simple commands of a command in order, each with its own risk;
+	// absent for other actions and where the command can't be taken apart.
+	Parts []ActionPart `json:"parts,omitempty"`
+}
+
+// ActionPart is one simple command of a command that waits. Text is as it
+// stands in the command.
+type ActionPart struct {
+	Text   string     `json:"text"`
+	Risk   event.Risk `json:"risk"`
+	Reason string     `json:"reason,omitempty"`
 }
 
 // Option is one way to answer a [Pending]: approve, reject or remember.

@@ -19,6 +19,8 @@ func (r *Router) Call(ctx context.Context, method string, params, result any) er
 	select {
 	case <-r.connected:
 	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
 		return fmt.Errorf("calling %s: %w", method, context.Cause(ctx))
 	}
 	id := r.calls.Add(1)

@@ -34,6 +34,8 @@ func (r *Router) abandon(requests []*Request, err error) {
 	r.mu.Unlock()
 	for _, q := range requests {
 		q.ReplyError(err)
+	}
+	for _, q := range requests {
 		q.cancel()
 	}
 }

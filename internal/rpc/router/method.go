@@ -42,13 +42,18 @@ func Accept[P, R any](r *Router, name string, o Options, h func(ctx context.Cont
 	})
 }
 
-// Notification registers a handler of a notification.
+// Notification registers a handler of a notification. A client that sends it as
+// a request is answered null.
 func Notification[P any](r *Router, name string, o Options, h func(context.Context, P) error) {
 	r.Register(name, o, func(ctx context.Context, req *Request) error {
 		p, err := params[P](req)
 		if err != nil {
 			return err
 		}
-		return h(ctx, p)
+		if err := h(ctx, p); err != nil {
+			return err
+		}
+		req.Reply(nil)
+		return nil
 	})
 }

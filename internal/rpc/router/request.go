@@ -25,7 +25,9 @@ type Request struct {
 	cancel       context.CancelFunc
 
 	// Under the router's lock.
-	answered, returned bool
+	claimed  bool // someone answers it
+	answered bool
+	returned bool // the handler has, or will never run
 }
 
 // Reply answers the request with a result and tells whether this was its answer:
@@ -45,20 +47,21 @@ func (q *Request) ReplyError(err error) bool {
 func (q *Request) answer(ok bool, send func(*wire.Stream) error) bool {
 	r := q.router
 	r.mu.Lock()
-	first := r.answered(q, ok)
+	first := r.claim(q, ok)
 	r.mu.Unlock()
 	if !first {
 		return false
 	}
-	err := send(r.stream)
-	if err == nil {
-		return true
+	if err := send(r.stream); err != nil {
+		// It has no JSON, or the client is gone: the stream knows.
+		if r.stream.ReplyError(q.id, internal(q.Method)) == nil {
+			r.log.Error("an answer has no JSON", "method", q.Method, "error", err)
+		} else {
+			r.log.Debug("an answer was not sent", "method", q.Method, "error", err)
+		}
 	}
-	// The answer has no JSON, or the client is gone: the stream knows.
-	if r.stream.ReplyError(q.id, internal(q.Method)) == nil {
-		r.log.Error("an answer has no JSON", "method", q.Method, "error", err)
-	} else {
-		r.log.Debug("an answer was not sent", "method", q.Method, "error", err)
-	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answered(q)
 	return true
 }

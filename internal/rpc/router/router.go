@@ -161,7 +161,7 @@ func (r *Router) Handle(ctx context.Context, _ *jsonrpc2.Conn, in *jsonrpc2.Requ
 	if in.Params != nil {
 		q.Params = *in.Params
 	}
-	if q.Method == methodCancel {
+	if q.notification && q.Method == methodCancel {
 		r.cancelRequest(q.Params)
 		return
 	}
@@ -235,8 +235,11 @@ func (r *Router) refuse(q *Request, e *protocol.Error) {
 
 // run calls a handler and sees its request through.
 func (r *Router) run(ctx context.Context, h Handler, q *Request) {
-	if err := r.guard(ctx, h, q); err != nil && !q.ReplyError(err) {
-		r.log.Debug("a handler failed after its reply", "method", q.Method, "error", err)
+	// One that is cancelled by now has not begun and does nothing at all.
+	if ctx.Err() == nil {
+		if err := r.guard(ctx, h, q); err != nil && !q.ReplyError(err) {
+			r.log.Debug("a handler failed after its reply", "method", q.Method, "error", err)
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -282,7 +285,7 @@ func (r *Router) taken(q *Request) {
 	r.active++
 	r.open[q] = struct{}{}
 	if q.notification {
-		q.answered = true
+		q.claimed, q.answered = true, true
 		return
 	}
 	r.byID[q.rawID] = append(r.byID[q.rawID], q)
@@ -305,12 +308,12 @@ func (r *Router) returned(q *Request) {
 	}
 }
 
-// answered notes the answer to a request, once.
-func (r *Router) answered(q *Request, ok bool) bool {
-	if q.answered {
+// claim lets one caller answer a request; ok tells whether with a result.
+func (r *Router) claim(q *Request, ok bool) bool {
+	if q.claimed {
 		return false
 	}
-	q.answered = true
+	q.claimed = true
 	r.byID[q.rawID] = slices.DeleteFunc(r.byID[q.rawID], func(other *Request) bool { return other == q })
 	if len(r.byID[q.rawID]) == 0 {
 		delete(r.byID, q.rawID)
@@ -322,8 +325,13 @@ func (r *Router) answered(q *Request, ok bool) bool {
 			r.phase = ready
 		}
 	}
-	r.settle(q)
 	return true
+}
+
+// answered notes that the answer to a request is queued.
+func (r *Router) answered(q *Request) {
+	q.answered = true
+	r.settle(q)
 }
 
 // settle lets go of a request that has returned and is answered.

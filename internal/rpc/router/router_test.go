@@ -35,6 +35,7 @@ func TestLifecycle(t *testing.T) {
 		"unknown notification":          {[]string{initialize, notification("what", "{}"), notification("$/what", "{}"), work}, []string{"3 {}", `2 "worked"`}},
 		"a request as a notification":   {[]string{initialize, notification("work", "{}"), work}, []string{"3 {}", `2 "worked"`}},
 		"a notification as a request":   {[]string{initialize, request("7", "note", "{}")}, []string{"3 {}", "noted"}},
+		"cancel as a request":           {[]string{initialize, request("8", "$/cancelRequest", `{"id":1}`)}, []string{"3 {}", "8 error -32601"}},
 		"cancel of nothing, everywhere": {[]string{cancel("1"), initialize, cancel("1"), cancel("null"), notification("$/cancelRequest", "[]"), notification("$/cancelRequest", "null"), work}, []string{"3 {}", `2 "worked"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -233,6 +234,8 @@ func TestAccept(t *testing.T) {
 		r.expect("1 error -32603", "event 1")
 		r.send(notification("note", `{"n":"x"}`), notification("note", `{"n":2}`))
 		r.expect("note 2")
+		r.send(request("2", "note", `{"n":3}`))
+		r.expect("note 3", "2 null")
 	})
 }
 

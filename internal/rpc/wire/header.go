@@ -93,7 +93,7 @@ func (f *frames) header() (int64, error) {
 				f.malformed("%.40q stands before a header", before)
 			}
 			f.lost, length, open = false, int64(n), true
-		case len(line) > 0 && (!isHeader(line) || f.lost):
+		case len(line) > 0 && !isHeader(line):
 			f.malformed("%.40q is not a header line", line)
 			length, open = -1, false
 		case len(line) > 0:

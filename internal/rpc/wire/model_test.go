@@ -48,8 +48,8 @@ func TestOutboxModel(t *testing.T) {
 			},
 			"delta": func(rt *rapid.T) {
 				c := conv.Draw(rt, "conversation")
-				text := rapid.StringN(1, 20, 50).Draw(rt, "text")
-				o.Delta(DeltaKey{Conv: c, MessageID: "m"}, offset[c], text)
+				text := rapid.SliceOfN(rapid.SampledFrom([]byte("ab\xe2\x82\xac\xff")), 1, 20).Draw(rt, "text")
+				o.Delta(DeltaKey{Conv: c, MessageID: "m"}, offset[c], string(text))
 				offset[c] += len(text)
 			},
 			"tick": func(*rapid.T) { o.tick() },
@@ -60,9 +60,16 @@ func TestOutboxModel(t *testing.T) {
 			},
 			"": func(rt *rapid.T) { checkBytes(rt, o) },
 		})
-		o.flushAll()
+		for _, c := range []string{"a", "b"} { // the end of the last run
+			client.states++
+			client.expected = append(client.expected, client.states)
+			o.Terminal(c, fmt.Appendf(nil, `{"jsonrpc":"2.0","method":"terminal","params":{"id":%q,"epoch":%d,"seq":%d,"n":%d}}`, c, epoch[c], seq[c], client.states))
+		}
 		for o.queue.first != nil {
 			take()
+		}
+		if o.bytes != 0 || len(o.deltas) != 0 || len(o.pending) != 0 || o.queue.last != nil {
+			rt.Fatalf("left behind: %d bytes, %d deltas, %d of them pending", o.bytes, len(o.deltas), len(o.pending))
 		}
 		for c := range seq {
 			if got := client.at[c][epoch[c]]; got != seq[c] {

@@ -151,6 +151,15 @@ func TestStreamByteByByte(t *testing.T) {
 	}
 }
 
+// TestStreamHeaderAcrossBuffers: rubbish of any length does not hide the header
+// that is glued to it.
+func TestStreamHeaderAcrossBuffers(t *testing.T) {
+	next := call("9", "ok")
+	for n := readBuffer - len(next); n <= readBuffer+1; n++ {
+		check(t, strings.Repeat("x", n)+next, "null error -32700 parse_error", `9 result "ok"`)
+	}
+}
+
 // TestStreamReadError: only the input ends the connection.
 func TestStreamReadError(t *testing.T) {
 	in := io.MultiReader(strings.NewReader(call("1", "a")), iotest.ErrReader(errors.New("broken")))
@@ -293,6 +302,9 @@ func TestStreamCalls(t *testing.T) {
 			}
 			if got := readMessage(t, client).String(); got != `1 result "sync"` {
 				t.Errorf("after the reply came %s", got)
+			}
+			if n := len(s.ids.ours); n != 1 {
+				t.Errorf("%d of our requests are open, want the first alone", n)
 			}
 			if err := clientWrites.Close(); err != nil {
 				t.Fatal(err)

@@ -29,8 +29,11 @@ const (
 	// gone after they were killed.
 	endGrace = 350 * time.Millisecond
 	// shellBusy is how long the shell must have had the terminal to count as busy
-	// itself.
-	shellBusy = 50 * time.Millisecond
+	// itself, programSettled how long a program to be itself.
+	shellBusy      = 50 * time.Millisecond
+	programSettled = 20 * time.Millisecond
+	// interruptLimit is how long one interrupt may look for something to signal.
+	interruptLimit = 500 * time.Millisecond
 )
 
 // shell is one running shell on a terminal of its own. Two goroutines serve it:
@@ -238,24 +241,49 @@ func (s *shell) takesKeys() bool {
 	return takes
 }
 
-// interrupt does to the running command what C-c does, or something stronger.
-// It takes care not to hit the shell while it is about to start a program: bash
-// would go back to its prompt, and the program would take the terminal from it
-// for good. So the shell itself, which may be busy with a loop, is interrupted
-// only when it had the terminal for a while.
+// interrupt sends the running program a signal, as C-c does, or interrupts the
+// shell where that is what is busy. Two moments are bad for that. A shell that
+// is about to start a program would go back to its prompt, and the program then
+// takes the terminal from it for good. And a program that was just started may
+// not be itself yet: it is a copy of the shell, and the signal would be lost. So
+// either is left alone until it has had the terminal for a while. Each program
+// gets one signal: many take a second C-c as an order not to tidy up.
 func (s *shell) interrupt(ctx context.Context, program syscall.Signal) {
+	begin := time.Now()
+	holder, since := 0, begin
+	signalled := 0
 	// The system does not tell when the terminal changes hands.
-	for end := time.Now().Add(shellBusy); time.Now().Before(end); time.Sleep(shellBusy / 100) {
+	for !s.screen.hasEnded() && s.alive() {
 		pgid, err := s.foreground()
-		if err == nil && pgid != s.pid && syscall.Kill(-pgid, program) == nil {
-			return
+		now := time.Now()
+		if err != nil || now.Sub(begin) >= interruptLimit {
+			break
 		}
-		if s.screen.hasEnded() || !s.alive() {
-			return
+		if pgid != holder {
+			holder, since = pgid, now
 		}
+		held := now.Sub(since)
+		switch {
+		case pgid == s.pid && held >= shellBusy:
+			s.interruptShell(ctx)
+			return
+		case pgid == s.pid:
+		case held >= programSettled:
+			_ = syscall.Kill(-pgid, program) // it may be gone
+			return
+		case now.Sub(begin) >= shellBusy && pgid != signalled:
+			// One short program follows the other.
+			_ = syscall.Kill(-pgid, program) // as above
+			signalled = pgid
+		}
+		time.Sleep(500 * time.Microsecond)
 	}
+}
+
+// interruptShell interrupts a shell that is busy itself, or has not read yet
+// what was sent: C-c takes that back.
+func (s *shell) interruptShell(ctx context.Context) {
 	s.screen.expectAny()
-	// The key also takes back what the shell has not read yet.
 	if s.takesKeys() && s.write(ctx, string(rune(interruptKey))) == nil {
 		return
 	}

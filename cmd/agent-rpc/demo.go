@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+
+	"github.com/agent-rpc/agent-rpc/internal/client"
+	"github.com/agent-rpc/agent-rpc/internal/llm/scripted"
+	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
+	"github.com/spf13/cobra"
+)
+
+func newDemo() *cobra.Command {
+	var keep, plain bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "See it work in a few seconds: no key, no network",
+		Long: `Work on a small project in a scratch folder. The model is played by a script,
+everything else is real: the files, the commands, the approval, and the
+conversation that is stored. On a terminal you answer the approval; without one
+the script does, and says so.`,
+		Example: `  agent-rpc demo
+  agent-rpc demo --keep     leave the scratch folder there to look at`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDemo(cmd.Context(), keep, plain)
+		},
+	}
+	cmd.Flags().BoolVar(&keep, "keep", false, "keep the scratch folder")
+	cmd.Flags().BoolVar(&plain, "plain", false, "print plain text, as for a file")
+	return cmd
+}
+
+// demoEnv makes the server play the script, whatever model is configured.
+var demoEnv = []string{"LLM_MODEL=scripted/demo", "LLM_BASE_URL=", "LLM_API_KEY="}
+
+func runDemo(ctx context.Context, keep, plain bool) (err error) {
+	folder, remove, err := scratch()
+	if err != nil {
+		return err
+	}
+	if !keep {
+		defer remove()
+	}
+	signals, stopSignals := watchSignals()
+	defer stopSignals()
+	c, err := connect(ctx, folder, demoEnv...)
+	if err != nil {
+		return err
+	}
+	defer closing(c, &err)
+	created, err := c.Create(ctx, protocol.CreateParams{
+		Workspace:          client.URI(folder),
+		ConfirmationPolicy: json.RawMessage(`{"threshold":"HIGH","confirm_unknown":false,"kind":"ConfirmRisky"}`),
+		SecurityAnalyzer:   json.RawMessage(llmAnalyzer),
+	})
+	if err != nil {
+		return refusal(err)
+	}
+
+	s := newSession(c, created.Conversation, false, false)
+	if plain {
+		s.look = look{width: 80}
+	}
+	s.signals = signals
+	s.show(s.look.options())
+	where := "in a scratch folder, removed at the end (--keep keeps it)"
+	if keep {
+		where = "in " + folder + ", which is kept"
+	}
+	s.view.DemoHeader(versionOf().Version, where)
+	s.answer = func(protocol.Pending) string { return "There is no terminal to ask on: the script approves." }
+	s.ending.Stored = stored(c, s.info.ID)
+	s.ending.Next = "next: agent-rpc doctor · the VS Code and Neovim plugins · README"
+	if err := s.begin(ctx, scripted.DemoTask); err != nil {
+		return err
+	}
+	return s.follow(ctx)
+}
+
+// scratch makes the project of the demonstration in a new folder.
+func scratch() (folder string, remove func(), err error) {
+	failed := func(err error) (string, func(), error) {
+		return "", nil, &problem{"making a scratch folder: " + err.Error(), "set TMPDIR to a folder that can be written", exitError}
+	}
+	folder, err = os.MkdirTemp("", "agent-rpc-demo-")
+	if err != nil {
+		return failed(err)
+	}
+	remove = func() { _ = os.RemoveAll(folder) } // what is left over is in the folder for such things
+	if real, err := filepath.EvalSymlinks(folder); err == nil {
+		folder = real
+	}
+	for name, text := range scripted.DemoFiles() {
+		file := filepath.Join(folder, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			remove()
+			return failed(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			remove()
+			return failed(err)
+		}
+	}
+	return folder, remove, nil
+}

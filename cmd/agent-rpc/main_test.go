@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite what scripts expect")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"agent-rpc": func() { usePeer(); main() }})
+}
+
+// TestScripts runs the binary as a user or a script would. The ones in peer play
+// against a peer; the ones in serve need the real server.
+func TestScripts(t *testing.T) {
+	for _, dir := range []string{"peer", "serve"} {
+		t.Run(dir, func(t *testing.T) {
+			if dir == "serve" && !hasServer(t) {
+				t.Skip("this build has no server yet")
+			}
+			testscript.Run(t, testscript.Params{Dir: "testdata/script/" + dir, UpdateScripts: *update, Setup: func(env *testscript.Env) error {
+				env.Setenv("HOME", env.WorkDir+"/home")
+				env.Setenv("TZ", "UTC")
+				return nil
+			}, Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits}})
+		})
+	}
+}
+
+// exits runs a command and compares its exit code: exits 3 agent-rpc run x
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE command…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		code = failed.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got := strconv.Itoa(code); got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+// binary is this test's own binary under the name of the program.
+func binary(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("agent-rpc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func hasServer(t *testing.T) bool {
+	cmd := exec.Command(binary(t))
+	out, _ := cmd.CombinedOutput() // without stdin it ends at once, either way
+	return !strings.Contains(string(out), "this build has no server")
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/agent-rpc/agent-rpc/internal/rpc"
+)
+
+// serve speaks the protocol until the client is gone; the result is the exit
+// code.
+var serve = serveStdio
+
+// serveStdio serves on stdin and the real stdout, which is the protocol's alone
+// from here on.
+func serveStdio(ctx context.Context, in io.Reader, _ io.Writer) int {
+	out, err := rpc.TakeStdout()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "agent-rpc:", err)
+		return exitError
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	log := slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: logLevel()})
+	return rpc.Serve(ctx, in, out, rpc.Config{
+		Name: "agent-rpc", Version: versionOf().Version,
+		Backend: newBackend(slog.New(log)), Log: log,
+	})
+}
+
+// logLevel is what goes to stderr: warnings, or what AGENT_RPC_LOG asks for
+// (debug, info, warn, error).
+func logLevel() slog.Level {
+	level := slog.LevelWarn
+	_ = level.UnmarshalText([]byte(os.Getenv("AGENT_RPC_LOG"))) // what is no level leaves it as it is
+	return level
+}
+
+func newServe() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the protocol on stdin and stdout (what happens without a command)",
+		Long: `Serve the protocol on stdin and stdout: JSON-RPC 2.0 with the framing and the
+lifecycle of LSP. This is what editors start; docs/protocol.md has the details.
+
+stdout carries protocol and nothing else; logs go to stderr, more of them with
+AGENT_RPC_LOG=info or debug. The process ends on exit, when stdin ends, or when the
+client's process is gone.`,
+		Example: `  agent-rpc
+  agent-rpc serve`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return exitCode(serve(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout()))
+		},
+	}
+}

@@ -1,0 +1,367 @@
+package visualize
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
+)
+
+// Ending is how a run ended, beyond what the conversation's state says.
+type Ending struct {
+	// Short is the shortest form of the id that commands take.
+	Short string
+	// Remedy is what to do about an error, such as which variable to set; the
+	// default names the class of the error.
+	Remedy string
+	// Stored is where the conversation is kept; printed if not empty, by the
+	// demonstration.
+	Stored string
+	// Next replaces the last line of a finished run if it is not empty.
+	Next string
+}
+
+// Result is what a run came to.
+type Result struct {
+	// Answer is the agent's last message.
+	Answer string `json:"answer"`
+	// Steps counts the model's answers.
+	Steps int `json:"steps"`
+	// Seconds are from the first event to the last.
+	Seconds float64  `json:"seconds"`
+	Usage   Usage    `json:"usage"`
+	Changes []Change `json:"changes"`
+}
+
+// Result gives what the events seen so far came to.
+func (v *View) Result() Result {
+	return Result{
+		Answer:  v.answer,
+		Steps:   v.steps,
+		Seconds: max(v.last.Sub(v.first).Seconds(), 0),
+		Usage:   v.used(),
+		Changes: v.changes.list(func(p string) string { return relative(v.options.Workspace, p) }),
+	}
+}
+
+// ending is the last thing that is printed: a mark, what happened, the facts,
+// and what to do now.
+type ending struct {
+	mark  string
+	style style
+	word  string // for plain output
+	// what is bold where the run finished.
+	what    string
+	bold    bool
+	facts   []string
+	changes []Change
+	details []string // default colour
+	next    []string // dim, side by side
+	said    string   // of the plain form, where it differs from what
+}
+
+// End prints how the run ended, by the newest state.
+func (v *View) End(e Ending) {
+	v.Still()
+	v.print.end(v.ending(e))
+	v.failure = nil
+}
+
+func (v *View) ending(in Ending) *ending {
+	r := v.Result()
+	elapsed, cost := Elapsed(v.last.Sub(v.first)), Cost(r.Usage.Cost)
+	step := fmt.Sprintf("step %d", r.Steps)
+	run := "agent-rpc run -c " + in.Short
+	e := &ending{mark: "■", word: "stop", facts: []string{step, elapsed, cost}, next: []string{"go on: " + run}}
+	reason := v.info.StopReason
+	if reason == "" {
+		reason = reasonFromStatus(v.info.Status)
+	}
+	switch reason {
+	case protocol.StopFinished:
+		e.mark, e.style, e.word, e.what, e.bold = "✓", green, "done", "Finished", true
+		e.facts = []string{plural(r.Steps, "step"), elapsed, cost}
+		if r.Usage.Tokens > 0 {
+			e.facts = append(e.facts, Count(r.Usage.Tokens)+" tokens")
+		}
+		e.changes = r.Changes
+		e.next = []string{"continue: " + run, "look: agent-rpc conversations show " + in.Short}
+	case protocol.StopStuck:
+		what, detail := v.whyStuck()
+		e.mark, e.style, e.word, e.what, e.facts = "!", yellow, "stuck", "Stuck: "+what, []string{step, cost}
+		e.said = what
+		if detail != "" {
+			e.details = []string{detail}
+		}
+		e.next = []string{"tell it what to try: " + run + ` "…"`}
+	case protocol.StopMaxIterations:
+		limit := v.info.MaxIterationPerRun
+		e.mark, e.style, e.word, e.what = "!", yellow, "limit", "Step limit reached"
+		e.facts = []string{fmt.Sprintf("%d of %d", limit, limit), elapsed, cost}
+		go100 := "go on: " + run + " --max-steps 100"
+		if n := len(v.plan); n > 0 {
+			e.details, e.next = []string{fmt.Sprintf("%d of %s open. %s", n-v.plan.done(), plural(n, "plan item")+are(n), go100)}, nil
+		} else {
+			e.next = []string{go100}
+		}
+	case protocol.StopBudget:
+		e.mark, e.style, e.word, e.what = "!", yellow, "limit", "Budget reached"
+	case protocol.StopWaitingForConfirmation:
+		n := len(v.info.Pending)
+		e.mark, e.style, e.word = "!", yellow, "wait"
+		e.what, e.facts = "Waiting for approval, and nobody can answer here", []string{fmt.Sprintf("%d pending", n)}
+		e.next = []string{"answer from an editor, or: " + run + " on a terminal"}
+	case protocol.StopError:
+		v.failed(e, in, run)
+	case protocol.StopInterrupted:
+		e.what = "Stopped by you"
+		if during := v.lastCommand(); during != "" {
+			e.what += " during " + during + "; its processes have ended"
+		}
+	case protocol.StopRejected:
+		e.what = "Rejected by you"
+		e.next = []string{"tell it what to do instead: " + run + ` "…"`}
+	case protocol.StopPaused:
+		e.what = "Paused"
+	default:
+		e.what, e.word = "No run yet", "note"
+		if reason != "" {
+			e.what = "Ended: " + string(reason)
+		} else {
+			e.facts = nil
+		}
+	}
+	if in.Stored != "" {
+		e.next = []string{"stored in " + in.Stored}
+	}
+	if in.Next != "" {
+		e.next = append(e.next, in.Next)
+	}
+	return e
+}
+
+func are(n int) string {
+	if n == 1 {
+		return " is"
+	}
+	return " are"
+}
+
+// reasonFromStatus stands in where a conversation of OpenHands has no stop
+// reason.
+func reasonFromStatus(s protocol.Status) protocol.StopReason {
+	switch s {
+	case protocol.StatusFinished:
+		return protocol.StopFinished
+	case protocol.StatusError:
+		return protocol.StopError
+	case protocol.StatusStuck:
+		return protocol.StopStuck
+	case protocol.StatusPaused:
+		return protocol.StopPaused
+	case protocol.StatusWaitingForConfirmation:
+		return protocol.StopWaitingForConfirmation
+	}
+	return ""
+}
+
+func (v *View) failed(e *ending, in Ending, run string) {
+	e.mark, e.style, e.word = "✗", red, "error"
+	code, message, class := "", "", event.ClassUnknown
+	switch {
+	case v.info.Error != nil:
+		code, message, class = v.info.Error.Code, v.info.Error.Message, v.info.Error.Classification
+	case v.failure != nil:
+		code, message, class = v.failure.Code, v.failure.Detail, v.failure.Classification
+	}
+	var detail string
+	e.what, detail = explain(code, message, class)
+	e.facts = nil
+	if detail != "" {
+		e.details = append(e.details, detail)
+	}
+	remedy := in.Remedy
+	if remedy == "" {
+		remedy = remedies[class.Kind]
+	}
+	if remedy == "" {
+		remedy = "go on"
+	}
+	switch class.UserAction {
+	case "settings":
+		e.details = append(e.details, remedy+", or: agent-rpc doctor")
+		e.next = nil
+	default:
+		e.next = []string{remedy + ": " + run}
+	}
+}
+
+var remedies = map[string]string{
+	"auth":       "Set the key of this model",
+	"quota":      "Raise the limit of the account or use another model",
+	"config":     "Change the settings of the model",
+	"rate_limit": "try again in a while",
+	"transient":  "try again",
+}
+
+var failures = map[string]string{
+	"auth":       "The model refused the key",
+	"quota":      "The account's quota is used up",
+	"rate_limit": "The model takes no more requests for now",
+	"config":     "The model refused the request",
+	"transient":  "The model could not be reached",
+	"internal":   "The run failed inside agent-rpc",
+}
+
+var httpStatus = regexp.MustCompile(`^([\w.-]+): (.*?)(?: \(HTTP (\d{3})\))?$`)
+
+// explain puts an error into words: what happened, and the provider's own text
+// if that says more.
+func explain(code, message string, class event.Classification) (what, detail string) {
+	what, known := failures[class.Kind]
+	if !known {
+		switch {
+		case code == "MaxIterationsReached":
+			what = "Step limit reached"
+		case message != "":
+			return firstLine(message), rest(message)
+		case code != "":
+			return "The run failed: " + code, ""
+		default:
+			return "The run failed", ""
+		}
+	}
+	if m := httpStatus.FindStringSubmatch(strings.TrimSpace(message)); m != nil && m[3] != "" {
+		return fmt.Sprintf("%s (%s, %s)", what, providerName(m[1]), m[3]), m[2]
+	}
+	return what, strings.TrimSpace(message)
+}
+
+// rest is what follows the first line.
+func rest(s string) string {
+	_, after, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return strings.TrimSpace(after)
+}
+
+func providerName(id string) string {
+	switch id {
+	case "openai":
+		return "OpenAI"
+	case "openrouter":
+		return "OpenRouter"
+	}
+	if id == "" {
+		return id
+	}
+	return strings.ToUpper(id[:1]) + id[1:]
+}
+
+var numbers = []string{"", "", "twice", "three times", "four times", "five times", "six times"}
+
+// whyStuck finds what was repeated at the end.
+func (v *View) whyStuck() (what, detail string) {
+	if v.info.Error != nil && v.info.Error.Message != "" {
+		return strings.TrimSuffix(firstLine(v.info.Error.Message), "."), rest(v.info.Error.Message)
+	}
+	n := len(v.recent)
+	same := 0
+	for same < n && v.recent[n-1-same] == v.recent[n-1] {
+		same++
+	}
+	if same >= 2 {
+		parts := strings.Split(v.recent[n-1], "\x00")
+		thing := "step"
+		if parts[0] == "Run" {
+			thing = "command"
+		}
+		times := fmt.Sprintf("%d times", same)
+		if same < len(numbers) {
+			times = numbers[same]
+		}
+		return fmt.Sprintf("the same %s %s", thing, times), fmt.Sprintf("%s ended in the same way each time.", objectLine(parts[1]))
+	}
+	if n >= 4 && v.recent[n-1] == v.recent[n-3] && v.recent[n-2] == v.recent[n-4] {
+		return "the same two steps in turn", ""
+	}
+	return "it repeats itself without getting on", ""
+}
+
+// lastCommand is what ran when the run was interrupted.
+func (v *View) lastCommand() string {
+	if len(v.recent) == 0 {
+		return ""
+	}
+	parts := strings.Split(v.recent[len(v.recent)-1], "\x00")
+	if parts[0] != "Run" || !strings.Contains(parts[2], "interrupt") {
+		return ""
+	}
+	return objectLine(parts[1])
+}
+
+func (r *rich) end(e *ending) {
+	r.group("end")
+	st := normal
+	if e.bold {
+		st = bold
+	}
+	l := line{}.add(e.style, e.mark).add(normal, " ").add(st, e.what)
+	for _, f := range e.facts {
+		l = l.add(normal, " · "+f)
+	}
+	r.set(l, r.width-1, 2)
+	r.changes(e.changes)
+	for _, d := range e.details {
+		for t := range strings.SplitSeq(d, "\n") {
+			r.block(line{}.add(normal, t), r.width-1, 2)
+		}
+	}
+	if side := strings.Join(e.next, "   "); len(side)+3 < r.width {
+		if side != "" {
+			r.put(line{}.add(dim, "  "+side))
+		}
+		return
+	}
+	for _, n := range e.next {
+		r.block(line{}.add(dim, n), r.width-1, 2)
+	}
+}
+
+var letters = map[string]struct {
+	letter string
+	style  style
+}{"added": {"A", green}, "modified": {"M", yellow}, "deleted": {"D", red}}
+
+func (r *rich) changes(list []Change) {
+	path, plus, minus := 0, 0, 0
+	for _, c := range list {
+		path = max(path, line(nil).add(normal, c.Path).cols())
+		plus = max(plus, 3, len(fmt.Sprint(c.Additions))+1)
+		minus = max(minus, 3, len(fmt.Sprint(c.Deletions))+1)
+	}
+	for _, c := range list {
+		mark := letters[c.Status]
+		if 5+path+5+plus+minus >= r.width {
+			l := line{}.pad(2).add(mark.style, mark.letter).add(normal, fmt.Sprintf("  %s +%d -%d", c.Path, c.Additions, c.Deletions))
+			r.set(l, r.width-1, 5)
+			continue
+		}
+		l := line{}.pad(2).add(mark.style, mark.letter).add(normal, "  "+c.Path).pad(5 + path + 3)
+		r.put(l.add(normal, fmt.Sprintf("%*s  %*s", plus, fmt.Sprintf("+%d", c.Additions), minus, fmt.Sprintf("-%d", c.Deletions))))
+	}
+}
+
+func (p *plain) end(e *ending) {
+	what := e.said
+	if what == "" {
+		what = strings.ToLower(e.what[:1]) + e.what[1:]
+	}
+	p.row(e.word, oneLine(strings.Join(append([]string{what}, e.facts...), ", ")))
+	for _, c := range e.changes {
+		p.row("", fmt.Sprintf("%s %s (+%d -%d)", letters[c.Status].letter, oneLine(c.Path), c.Additions, c.Deletions))
+	}
+	for _, d := range append(e.details, e.next...) {
+		p.row("", oneLine(strings.ReplaceAll(d, "…", "...")))
+	}
+}
