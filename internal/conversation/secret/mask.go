@@ -3,6 +3,7 @@ package secret
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -173,7 +174,7 @@ func isIdentity(open []frame, value string) bool {
 	case "id", "name", "origin", "responses_item_id":
 		return within(open, "tool_call", "tool_calls")
 	case "tool_call_id":
-		return within(open, "llm_message")
+		return n == 2 && string(open[0].key) == "llm_message"
 	case "signature", "data":
 		return within(open, "thinking_blocks")
 	case "encrypted_content":
@@ -182,20 +183,17 @@ func isIdentity(open []frame, value string) bool {
 	return false
 }
 
-// within tells whether the innermost object is the value of one of the keys, or
-// an element of the list that is.
+// within tells whether the innermost object is the event's value of one of the
+// keys, or an element of the list that is; or that of the event's message. A
+// tool's own JSON may have the same keys: those don't count.
 func within(open []frame, keys ...string) bool {
-	n := len(open) - 1
-	// Events have them no deeper; a tool's own JSON may.
-	if n < 1 || n > 3 || !open[n].object {
+	if string(open[0].key) == "llm_message" {
+		open = open[1:]
+	}
+	if n := len(open); n != 2 && (n != 3 || open[1].object) {
 		return false
 	}
-	for _, key := range keys {
-		if string(open[n-1].key) == key {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(keys, string(open[0].key))
 }
 
 // isWord tells whether a text is made of letters and underscores only, as names

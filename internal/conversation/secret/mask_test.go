@@ -53,6 +53,7 @@ func TestMask(t *testing.T) {
 		"lines of a terminal":       {pem, strings.ReplaceAll(pem, "\n", "\r\n") + "y", "#y"},
 		"quoted for a shell":        {"it's5", `export A='it'\''s5'`, "export A='#'"},
 		"bytes that are no text":    {"s3cret", "\xffs3cret\xff", "\xff#\xff"},
+		"a value over two":          {"abc|def|cdefg", "abcdefg abcdefx", "# ##x"},
 		"a value in another's fail": {"abcx|bcd", "abcd abcx", "a# #"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -95,6 +96,10 @@ func TestMaskJSON(t *testing.T) {
 		},
 		"the same fields of a tool": {
 			"agent", `{"action":{"id":"agent","source":"agent","name":"agent","kind":"agent"}}`, `{"action":{"id":"#","source":"#","name":"#","kind":"agent"}}`,
+		},
+		"a call of a tool": {
+			"agent", `{"action":{"tool_call":{"id":"agent"},"x":{"tool_call":{"id":"agent"}}},"tool_call":{"x":{"id":"agent"}}}`,
+			`{"action":{"tool_call":{"id":"#"},"x":{"tool_call":{"id":"#"}}},"tool_call":{"x":{"id":"#"}}}`,
 		},
 		"a kind that is no word": {"s3cret", `{"action":{"type":"s3cret"}}`, `{"action":{"type":"#"}}`},
 		"a call": {
@@ -281,9 +286,11 @@ func TestStreamLearns(t *testing.T) {
 	got += s.Write("ret s3cret t0k")
 	update(t, r, `{"B":"t0ken"}`)
 	got += s.Write("en t0k")
-	got += s.Write("en s3")
+	got += s.Write("en s3c")
+	update(t, r, `{"C":"p4ss"}`)
+	got += s.Write("ret p4ss s3")
 	got += s.Flush()
-	if want := "s3cret s3cret <secret-hidden> t0ken <secret-hidden> s3"; got != want {
+	if want := "s3cret s3cret <secret-hidden> t0ken <secret-hidden> <secret-hidden> <secret-hidden> s3"; got != want {
 		t.Errorf("%q", got)
 	}
 }
