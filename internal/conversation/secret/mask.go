@@ -231,11 +231,19 @@ func nextByte(raw []byte, i int) byte {
 }
 
 func quote(text string) []byte {
+	quoted, _ := encode(text) // a string always encodes
+	return quoted
+}
+
+// encode is json.Marshal without HTML escaping.
+func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(text) // a string always encodes, into memory
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // inString tells whether any form stands in the text of a string, given what is

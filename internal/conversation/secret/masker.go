@@ -1,7 +1,6 @@
 package secret
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -209,15 +208,12 @@ func forms(value string) []string {
 }
 
 // inJSON is the text inside a JSON string.
-func inJSON(text string, escapeHTML bool) string {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(escapeHTML)
-	if enc.Encode(text) != nil {
-		return ""
+func inJSON(text string, forHTML bool) string {
+	quoted := quote(text)
+	if forHTML {
+		quoted, _ = json.Marshal(text) // a string always encodes
 	}
-	quoted := strings.TrimSuffix(b.String(), "\n")
-	return quoted[1 : len(quoted)-1]
+	return string(quoted[1 : len(quoted)-1])
 }
 
 // inASCII is the text inside a JSON string of writers that escape whatever is not

@@ -214,7 +214,7 @@ func (r *Registry) MarshalJSON() ([]byte, error) {
 		}
 		stored[name] = raw
 	}
-	return json.Marshal(map[string]any{"secret_sources": stored})
+	return encode(map[string]any{"secret_sources": stored})
 }
 
 // String tells the names only, so that no value is printed by accident.

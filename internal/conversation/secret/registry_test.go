@@ -34,7 +34,7 @@ func update(t testing.TB, r *secret.Registry, secrets string) {
 
 func stored(t testing.TB, r *secret.Registry) string {
 	t.Helper()
-	raw, err := json.Marshal(r)
+	raw, err := r.MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,8 +58,7 @@ func TestStored(t *testing.T) {
 		"a removed one":             {`{"A":null}`, `{}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := strings.ReplaceAll(stored(t, registry(t, c.in)), `\u0026`, `&`)
-			if diff := cmp.Diff(`{"secret_sources":`+c.want+`}`, got); diff != "" {
+			if diff := cmp.Diff(`{"secret_sources":`+c.want+`}`, stored(t, registry(t, c.in))); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
