@@ -172,6 +172,25 @@ func TestThresholdsJSON(t *testing.T) {
 	}
 }
 
+func FuzzThresholds(f *testing.F) {
+	f.Add([]byte(`{"action_observation":4,"action_error":3,"monologue":3,"alternating_pattern":6}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var d stuck.Detector
+		if json.Unmarshal(raw, &d.Thresholds) != nil {
+			return
+		}
+		written, err := json.Marshal(d.Thresholds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again stuck.Thresholds
+		if err := json.Unmarshal(written, &again); err != nil || again != d.Thresholds {
+			t.Fatalf("%s: %+v, %v", written, again, err)
+		}
+		d.Check(history("user " + times(8, "do:a err:1")))
+	})
+}
+
 // TestNudge follows one run: a nudge, none while nothing happens, then either a
 // way out or the end.
 func TestNudge(t *testing.T) {
