@@ -264,8 +264,8 @@ func TestSideRequestsLeaveTheQueueAlone(t *testing.T) {
 	checks := []struct{ got, want string }{
 		{ask("Write a title", "a"), "scripted-title-1 Given title"},
 		{ask("Write a title", "something special"), "scripted-title-2 Special title"},
-		{ask("Write a title", "something special"), "scripted-title-3 Special title"},
-		{ask("Write a title", "<message>\nplease fix the tests of this project, now\n</message>"), "scripted-title-4 please fix the tests of this project,…"},
+		{ask("Write a title", "topics: special, tests\n<message>\nsomething special\n</message>"), "scripted-title-3 Special title"},
+		{ask("Write a title", "topics: special, tests\n<message>\nplease fix the tests of this project, now\n</message>"), "scripted-title-4 please fix the tests of this project,…"},
 		{ask("Write a title", "   "), "scripted-title-5 Scripted conversation"},
 		{ask("Summarise this", "the title of the task"), "scripted-other-1 Given summary"},
 		{ask("Summarise this", "x"), "scripted-other-2 A scripted answer to 2 messages."},
@@ -546,6 +546,8 @@ func TestWorkspaceFromTheRequest(t *testing.T) {
 	tests := []struct{ name, tool, system, want string }{
 		{"a tool's description", "Edits files.\nYour current working directory is: /home/me/p\nMore.", "", "/home/me/p"},
 		{"in backquotes, with a space", "Working directory: `/home/me/my p`.", "", "/home/me/my p"},
+		{"up to a semicolon", "Edits.\nThe working directory is /home/me/my p; begin paths with it.\n", "", "/home/me/my p"},
+		{"with a dot, up to a semicolon", "The working directory is /home/me/my p.v1; begin paths with it.\n", "", "/home/me/my p.v1"},
 		{"the end of a sentence", "The working directory is /tmp/x.", "", "/tmp/x"},
 		{"the system message", "Edits files in the working directory of the user.", "The workspace root is \"/srv/w\".", "/srv/w"},
 	}
