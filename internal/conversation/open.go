@@ -97,8 +97,10 @@ func openStore(o *Options) (*store.Store, error) {
 	var locked *store.LockedError
 	switch {
 	case errors.As(err, &locked):
-		return nil, &LockedError{Owner{locked.PID, locked.Host},
-			fmt.Sprintf("the conversation is held by another process (pid %d); close it there, or open it with mode \"read\"", locked.PID)}
+		return nil, &LockedError{
+			Owner{locked.PID, locked.Host},
+			fmt.Sprintf("the conversation is held by another process (pid %d); close it there, or open it with mode \"read\"", locked.PID),
+		}
 	case err != nil:
 		return nil, &PersistenceError{err}
 	}
