@@ -28,6 +28,7 @@ func TestScripts(t *testing.T) {
 			testscript.Run(t, testscript.Params{Dir: "testdata/script/" + dir, UpdateScripts: *update, Setup: func(env *testscript.Env) error {
 				env.Setenv("HOME", env.WorkDir+"/home")
 				env.Setenv("TZ", "UTC")
+				env.Setenv("GORACE", "atexit_sleep_ms=0")
 				return nil
 			}, Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits}})
 		})
