@@ -546,6 +546,8 @@ func TestWorkspaceFromTheRequest(t *testing.T) {
 	tests := []struct{ name, tool, system, want string }{
 		{"a tool's description", "Edits files.\nYour current working directory is: /home/me/p\nMore.", "", "/home/me/p"},
 		{"in backquotes, with a space", "Working directory: `/home/me/my p`.", "", "/home/me/my p"},
+		{"up to a semicolon", "Edits.\nThe working directory is /home/me/my p; begin paths with it.\n", "", "/home/me/my p"},
+		{"with a dot, up to a semicolon", "The working directory is /home/me/my p.v1; begin paths with it.\n", "", "/home/me/my p.v1"},
 		{"the end of a sentence", "The working directory is /tmp/x.", "", "/tmp/x"},
 		{"the system message", "Edits files in the working directory of the user.", "The workspace root is \"/srv/w\".", "/srv/w"},
 	}

@@ -68,12 +68,12 @@ func (m *Model) workspace(req *llm.Request) string {
 	return dir
 }
 
-// said finds a sentence that names the folder: "working directory is: PATH".
-var said = regexp.MustCompile("(?i)(?:working directory|workspace)(?: is| root)*:? +(?:`([^`\n]+)`|\"([^\"\n]+)\"|(\\S+))")
+// said finds a sentence that names the folder: "The working directory is PATH;".
+var said = regexp.MustCompile("(?i)(?:working directory|workspace)(?: is| root)*:? +(?:`([^`\n]+)`|\"([^\"\n]+)\"|((?:[^;.\n]|\\.[^\\s;])+);|(\\S+))")
 
 func workingDir(text string) string {
 	for _, found := range said.FindAllStringSubmatch(text, -1) {
-		dir := strings.TrimRight(found[1]+found[2]+found[3], ".,;)")
+		dir := strings.TrimRight(found[1]+found[2]+found[3]+found[4], ".,;)")
 		if filepath.IsAbs(dir) {
 			return dir
 		}
