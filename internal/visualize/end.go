@@ -16,7 +16,7 @@ type Ending struct {
 	// Remedy is what to do about an error, such as which variable to set; the
 	// default names the class of the error.
 	Remedy string
-	// Stored is where the conversation is kept; printed if not empty, by the
+	// Stored tells where the conversation is kept; printed if not empty, by the
 	// demonstration.
 	Stored string
 	// Next replaces the last line of a finished run if it is not empty.
@@ -134,7 +134,7 @@ func (v *View) ending(in Ending) *ending {
 		}
 	}
 	if in.Stored != "" {
-		e.next = []string{"stored in " + in.Stored}
+		e.next = []string{in.Stored}
 	}
 	if in.Next != "" {
 		e.next = append(e.next, in.Next)
