@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,7 +31,7 @@ func TestScripts(t *testing.T) {
 				env.Setenv("TZ", "UTC")
 				env.Setenv("GORACE", "atexit_sleep_ms=0")
 				return nil
-			}, Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits}})
+			}, Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits, "glob": glob}})
 		})
 	}
 }
@@ -50,6 +51,18 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got := strconv.Itoa(code); got != args[0] {
 		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+// glob counts the files of a pattern: glob 1 tmp/*.go
+func glob(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: glob COUNT PATTERN")
+	}
+	found, err := filepath.Glob(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := strconv.Itoa(len(found)); got != args[0] {
+		ts.Fatalf("%s files match %s, want %s", got, args[1], args[0])
 	}
 }
 

@@ -341,6 +341,32 @@ func TestQuestionOnADumbTerminal(t *testing.T) {
 	}
 }
 
+// On a terminal the user answers the demonstration's approval.
+func TestDemoAsks(t *testing.T) {
+	x := onTerminal(t, "ask", []string{"PEER_GATE="}, "demo")
+	x.see("demo: scripted model, no network, no key")
+	x.see("Approve? ")
+	x.press("n")
+	x.see("Rejected by you")
+	x.see("stored in")
+	x.exits(exitInterrupted)
+}
+
+// The same with the real server.
+func TestDemo(t *testing.T) {
+	if !hasServer(t) {
+		t.Skip("this build has no server yet")
+	}
+	x := onTerminal(t, "", nil, "demo")
+	x.see("Edit    ")
+	x.see("HIGH RISK")
+	x.see("Approve? ")
+	x.press("y")
+	x.see("Finished")
+	x.see("stored in ~/.openhands/conversations/")
+	x.exits(exitFinished)
+}
+
 func TestDeleteAsks(t *testing.T) {
 	for answer, want := range map[string]string{"\r": "Kept.", "n\r": "Kept.", "y\r": "Deleted 91bc0000"} {
 		x := onTerminal(t, "ask", nil, "conversations", "delete", "91bc")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
@@ -215,7 +216,10 @@ var failures = map[string]string{
 	"internal":   "The run failed inside agent-rpc",
 }
 
-var httpStatus = regexp.MustCompile(`^([\w.-]+): (.*?)(?: \(HTTP (\d{3})\))?$`)
+// Compiled when a run fails, not when the program starts.
+var httpStatus = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([\w.-]+): (.*?)(?: \(HTTP (\d{3})\))?$`)
+})
 
 // explain puts an error into words: what happened, and the provider's own text
 // if that says more.
@@ -233,7 +237,7 @@ func explain(code, message string, class event.Classification) (what, detail str
 			return "The run failed", ""
 		}
 	}
-	if m := httpStatus.FindStringSubmatch(strings.TrimSpace(message)); m != nil && m[3] != "" {
+	if m := httpStatus().FindStringSubmatch(strings.TrimSpace(message)); m != nil && m[3] != "" {
 		return fmt.Sprintf("%s (%s, %s)", what, providerName(m[1]), m[3]), m[2]
 	}
 	return what, strings.TrimSpace(message)
