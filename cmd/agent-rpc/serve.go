@@ -4,16 +4,43 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/agent-rpc/agent-rpc/internal/rpc"
 )
 
 // serve speaks the protocol until the client is gone; the result is the exit
 // code.
-var serve = func(_ context.Context, _ io.Reader, _ io.Writer) int {
-	fmt.Fprintln(os.Stderr, "agent-rpc: this build has no server")
-	return exitError
+var serve = serveStdio
+
+// serveStdio serves on stdin and the real stdout, which is the protocol's alone
+// from here on.
+func serveStdio(ctx context.Context, in io.Reader, _ io.Writer) int {
+	out, err := rpc.TakeStdout()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "agent-rpc:", err)
+		return exitError
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	log := slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: logLevel()})
+	return rpc.Serve(ctx, in, out, rpc.Config{
+		Name: "agent-rpc", Version: versionOf().Version,
+		Backend: newBackend(slog.New(log)), Log: log,
+	})
+}
+
+// logLevel is what goes to stderr: warnings, or what AGENT_RPC_LOG asks for
+// (debug, info, warn, error).
+func logLevel() slog.Level {
+	level := slog.LevelWarn
+	_ = level.UnmarshalText([]byte(os.Getenv("AGENT_RPC_LOG"))) // what is no level leaves it as it is
+	return level
 }
 
 func newServe() *cobra.Command {
@@ -23,8 +50,9 @@ func newServe() *cobra.Command {
 		Long: `Serve the protocol on stdin and stdout: JSON-RPC 2.0 with the framing and the
 lifecycle of LSP. This is what editors start; docs/protocol.md has the details.
 
-stdout carries protocol and nothing else; logs go to stderr. The process ends on
-exit, when stdin ends, or when the client's process is gone.`,
+stdout carries protocol and nothing else; logs go to stderr, more of them with
+AGENT_RPC_LOG=info or debug. The process ends on exit, when stdin ends, or when the
+client's process is gone.`,
 		Example: `  agent-rpc
   agent-rpc serve`,
 		Args: cobra.NoArgs,

@@ -34,6 +34,8 @@ type Request struct {
 	Tools []Tool
 	// CacheKey names the conversation, for providers that route by it.
 	CacheKey string
+	// Temperature overrides the config's for this request; nil leaves it.
+	Temperature *float64
 }
 
 // Tool is a tool as the model sees it.
@@ -80,80 +82,19 @@ type Chunk struct {
 	CallName  string
 }
 
-// Usage counts the tokens of one answer and what they cost.
+// Usage counts the tokens of one answer and what they cost. It is the zero
+// value where the provider counted nothing; such an answer is not recorded.
 type Usage struct {
+	// PromptTokens includes what was read from and written to the prompt cache,
+	// whichever way the provider counts.
 	PromptTokens     int
 	CompletionTokens int
 	CacheReadTokens  int
 	CacheWriteTokens int
-	ReasoningTokens  int
+	// ReasoningTokens are part of CompletionTokens.
+	ReasoningTokens int
 	// ContextWindow is the model's window in tokens; 0 if not known.
 	ContextWindow int
 	// Cost is in USD; 0 if not known.
 	Cost float64
 }
-
-// Config is OpenHands' LLM object: how to reach a model. Fields that we don't
-// use are kept in Extra, so that a stored agent stays whole.
-type Config struct {
-	Model   string `json:"model"`
-	APIKey  Secret `json:"api_key,omitempty"`
-	BaseURL string `json:"base_url,omitempty"`
-	// UsageID names the bucket of the statistics; "default" if empty.
-	UsageID string `json:"usage_id,omitempty"`
-	// NumRetries counts attempts, as in OpenHands; 5 if nil.
-	NumRetries *int `json:"num_retries,omitempty"`
-	// RetryMultiplier, RetryMinWait and RetryMaxWait are seconds.
-	RetryMultiplier *float64 `json:"retry_multiplier,omitempty"`
-	RetryMinWait    *float64 `json:"retry_min_wait,omitempty"`
-	RetryMaxWait    *float64 `json:"retry_max_wait,omitempty"`
-	// Timeout is in seconds, for the whole wait for one attempt's next byte;
-	// 300 if nil.
-	Timeout            *float64          `json:"timeout,omitempty"`
-	Temperature        *float64          `json:"temperature,omitempty"`
-	TopP               *float64          `json:"top_p,omitempty"`
-	TopK               *float64          `json:"top_k,omitempty"`
-	MaxInputTokens     *int              `json:"max_input_tokens,omitempty"`
-	MaxOutputTokens    *int              `json:"max_output_tokens,omitempty"`
-	ReasoningEffort    string            `json:"reasoning_effort,omitempty"`
-	ThinkingBudget     *int              `json:"extended_thinking_budget,omitempty"`
-	CachingPrompt      *bool             `json:"caching_prompt,omitempty"`
-	DisableVision      *bool             `json:"disable_vision,omitempty"`
-	NativeToolCalling  *bool             `json:"native_tool_calling,omitempty"`
-	Seed               *int              `json:"seed,omitempty"`
-	InputCostPerToken  *float64          `json:"input_cost_per_token,omitempty"`
-	OutputCostPerToken *float64          `json:"output_cost_per_token,omitempty"`
-	ExtraHeaders       map[string]string `json:"extra_headers,omitempty"`
-	ExtraBody          map[string]any    `json:"litellm_extra_body,omitempty"`
-	// Extra holds the fields of the object that are not named above.
-	Extra map[string]json.RawMessage `json:"-"`
-}
-
-// SecretMask is what OpenHands writes in place of a secret.
-const SecretMask = "**********"
-
-// Secret is a string that is never written out: it encodes as [SecretMask].
-// The mask, a blank and null all decode as "".
-type Secret string
-
-// MarshalJSON writes the mask.
-func (s Secret) MarshalJSON() ([]byte, error) {
-	if s == "" {
-		return []byte("null"), nil
-	}
-	return []byte(`"` + SecretMask + `"`), nil
-}
-
-// String gives the mask, so that a secret can't be printed by accident.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return SecretMask
-}
-
-// GoString gives the mask too.
-func (s Secret) GoString() string { return s.String() }
-
-// Reveal gives the value itself.
-func (s Secret) Reveal() string { return string(s) }

@@ -4,7 +4,8 @@
 // with its code, its prompt and its test.
 //
 // A tool's failure is a result for the model, never a Go error that ends a run.
-// The package starts no goroutine.
+// The package starts goroutines only in [Set.Close], one per tool; it does not
+// wait for one that outlives the context.
 package tool
 
 import (
@@ -35,6 +36,13 @@ type Tool interface {
 	Describe(action, observation json.RawMessage) event.Display
 	// Close frees what the tool holds: processes, files. It may be called twice.
 	Close() error
+}
+
+// Locator is what a tool that acts on files has beside [Tool].
+type Locator interface {
+	// Locations gives the places that an action would read or change, with
+	// absolute clean paths; none where the action can't be read.
+	Locations(action json.RawMessage) []event.Location
 }
 
 // Call is one call of a tool.
@@ -91,6 +99,9 @@ type Env struct {
 	Dir string
 	// Secrets gives the environment variables that a command names; nil if none.
 	Secrets func(command string) map[string]string
+	// Mask hides the conversation's secrets in text that a tool writes to a file
+	// itself; nil if there are none. What a tool returns is masked behind it.
+	Mask func(text string) string
 	// Params are the parameters of the tool's spec; may be empty.
 	Params json.RawMessage
 }

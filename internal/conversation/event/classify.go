@@ -34,22 +34,38 @@ var (
 	ClassUnknown     = Classification{Kind: "unknown", UserAction: "none"}
 )
 
-var classByCode = map[string]Classification{
-	"LLMAuthenticationError":               ClassAuth,
-	"LLMRateLimitError":                    ClassRateLimit,
-	"MaxBudgetReached":                     ClassQuota,
-	"LLMBadRequestError":                   ClassConfig,
-	"LLMContentPolicyViolationError":       ClassConfig,
-	"LLMContextWindowExceedError":          {Kind: "agent_action", Retryable: true, UserAction: "retry"},
-	"LLMMalformedConversationHistoryError": {Kind: "agent_action", Retryable: true, UserAction: "retry"},
-	"MaxIterationsReached":                 ClassAgentAction,
-	"ConversationOwnershipLostError":       ClassAgentAction,
-}
+var (
+	classOverflow = Classification{Kind: "agent_action", Retryable: true, UserAction: "retry"}
 
-var classByTransport = map[string]Classification{
-	"LLMServiceUnavailableError": ClassTransient,
-	"LLMTimeoutError":            ClassTransient,
-	"LLMNoResponseError":         ClassTransient,
+	classByCode = codes(map[Classification][]string{
+		ClassAuth:      {"LLMAuthenticationError", "ACPAuthRequired"},
+		ClassRateLimit: {"LLMRateLimitError"},
+		ClassQuota:     {"MaxBudgetReached"},
+		ClassConfig: {
+			"LLMBadRequestError", "LLMContentPolicyViolationError", "NotFoundError", "LibTmuxException",
+			"ACPInitError", "ACPSpawnError", "ACPPromptError",
+		},
+		classOverflow:    {"LLMContextWindowExceedError", "LLMMalformedConversationHistoryError"},
+		ClassAgentAction: {"MaxIterationsReached", "ConversationOwnershipLostError"},
+		ClassInternal:    {"KeyError", "AssertionError", "PydanticSerializationError", "AttributeError", "TypeError"},
+	})
+
+	classByTransport = codes(map[Classification][]string{
+		ClassTransient: {
+			"LLMServiceUnavailableError", "LLMTimeoutError", "LLMNoResponseError", "ReadTimeout", "MCPTimeoutError",
+			"BadGatewayError", "HTTPStatusError", "RequestError", "APIError", "OpenAIError", "AnthropicError",
+		},
+	})
+)
+
+func codes(table map[Classification][]string) map[string]Classification {
+	byCode := make(map[string]Classification)
+	for class, names := range table {
+		for _, name := range names {
+			byCode[name] = class
+		}
+	}
+	return byCode
 }
 
 var classByWord = []struct {

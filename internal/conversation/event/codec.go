@@ -13,8 +13,8 @@ func Encode(e Event) (json.RawMessage, error) {
 	if u, ok := e.(*Unknown); ok {
 		return u.Raw, nil
 	}
-	if f, ok := e.(interface{ fill() }); ok {
-		f.fill()
+	if d, ok := e.(defaulter); ok {
+		e = d.withDefaults()
 	}
 	return EncodeKind(e, e.Kind())
 }
@@ -50,9 +50,12 @@ func Decode(raw []byte) (Event, error) {
 	}
 	e := New(kind)
 	if e == nil {
-		u := &Unknown{Name: kind, Raw: bytes.Clone(raw)}
+		u := &Unknown{Name: kind, Raw: bytes.Clone(bytes.TrimSpace(raw))}
 		if err := json.Unmarshal(raw, &u.Meta); err != nil {
 			return nil, fmt.Errorf("decoding %s: %w", kind, err)
+		}
+		if u.ID == "" {
+			return nil, fmt.Errorf("%s has no id", kind)
 		}
 		return u, nil
 	}
@@ -62,24 +65,19 @@ func Decode(raw []byte) (Event, error) {
 	if e.Head().ID == "" {
 		return nil, fmt.Errorf("%s has no id", kind)
 	}
-	if f, ok := e.(interface{ fill() }); ok {
-		f.fill()
+	if d, ok := e.(defaulter); ok {
+		e = d.withDefaults()
 	}
 	return e, nil
 }
 
-// KindOf reads the discriminator of a polymorphic object. It is quick where
-// "kind" stands last, as OpenHands writes it.
+// KindOf reads the discriminator of a polymorphic object; "" if it has none. It
+// is quick where "kind" stands last, as OpenHands writes it, and does not check
+// the rest of the object then.
 func KindOf(raw []byte) (string, error) {
 	raw = bytes.TrimSpace(raw)
-	if i := bytes.LastIndex(raw, []byte(`"kind":`)); i > 0 {
-		rest := bytes.TrimSpace(raw[i+len(`"kind":`):])
-		if n := len(rest); n > 3 && rest[0] == '"' && rest[n-1] == '}' {
-			name := bytes.TrimSpace(rest[:n-1])
-			if m := len(name); m > 2 && name[m-1] == '"' && bytes.IndexAny(name[1:m-1], `"\{}`) < 0 {
-				return string(name[1 : m-1]), nil
-			}
-		}
+	if kind := lastKind(raw); kind != "" {
+		return kind, nil
 	}
 	var head struct {
 		Kind string `json:"kind"`
@@ -88,6 +86,37 @@ func KindOf(raw []byte) (string, error) {
 		return "", err
 	}
 	return head.Kind, nil
+}
+
+// lastKind gives the value of "kind" where that is the last member of the
+// object; "" where it is not, or where only a parser could tell.
+func lastKind(raw []byte) string {
+	const key = `"kind":`
+	i := bytes.LastIndex(raw, []byte(key))
+	if i <= 0 {
+		return ""
+	}
+	// A quote that opens a key stands after a brace or a comma; the quote of
+	// {"a\"kind": …} does not.
+	before := bytes.TrimRight(raw[:i], " \t\r\n")
+	if n := len(before); n == 0 || before[n-1] != ',' && before[n-1] != '{' {
+		return ""
+	}
+	rest := bytes.TrimSpace(raw[i+len(key):])
+	if n := len(rest); n < 2 || rest[n-1] != '}' {
+		return ""
+	}
+	name := bytes.TrimSpace(rest[:len(rest)-1])
+	if n := len(name); n < 3 || name[0] != '"' || name[n-1] != '"' {
+		return ""
+	}
+	name = name[1 : len(name)-1]
+	for _, c := range name {
+		if c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return ""
+		}
+	}
+	return string(name)
 }
 
 // New makes an empty event of the kind; nil if the kind is not known.
@@ -131,53 +160,6 @@ func New(kind string) Event {
 		return new(ACPToolCall)
 	}
 	return nil
-}
-
-// The fill methods set what OpenHands gives a default, so that a list is never
-// written as null.
-
-func (e *SystemPrompt) fill() { e.Tools = orEmpty(e.Tools) }
-
-func (e *Message) fill() {
-	e.ActivatedSkills = orEmpty(e.ActivatedSkills)
-	e.ExtendedContent = orEmpty(e.ExtendedContent)
-}
-
-func (e *Action) fill() {
-	e.Thought = orEmpty(e.Thought)
-	e.ThinkingBlocks = orEmpty(e.ThinkingBlocks)
-	if e.SecurityRisk == "" {
-		e.SecurityRisk = RiskUnknown
-	}
-	if bytes.Equal(e.Action, []byte("null")) {
-		e.Action = nil
-	}
-}
-
-func (e *Observation) fill() { e.ExtendedContent = orEmpty(e.ExtendedContent) }
-
-func (e *UserReject) fill() {
-	if e.RejectionSource == "" {
-		e.RejectionSource = "user"
-	}
-}
-
-func (e *AgentError) fill() { e.Classification.fill() }
-
-func (e *ConversationError) fill() { e.Classification.fill() }
-
-func (e *Condensation) fill() { e.ForgottenEventIDs = orEmpty(e.ForgottenEventIDs) }
-
-func (e *Token) fill() {
-	e.PromptTokenIDs = orEmpty(e.PromptTokenIDs)
-	e.ResponseTokenIDs = orEmpty(e.ResponseTokenIDs)
-}
-
-func orEmpty[T any](list []T) []T {
-	if list == nil {
-		return []T{}
-	}
-	return list
 }
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}

@@ -124,6 +124,9 @@ type Observation struct {
 	ExtendedContent []Content       `json:"extended_content"`
 }
 
+// DefaultRejection is the reason of a rejection that gives none.
+const DefaultRejection = "User rejected the action"
+
 // UserReject answers an action that the user (or a hook) turned down.
 type UserReject struct {
 	Meta
@@ -174,7 +177,7 @@ type Interrupt struct{ Meta }
 type StateUpdate struct {
 	Meta
 	Key   string          `json:"key"`
-	Value json.RawMessage `json:"value"`
+	Value json.RawMessage `json:"value,omitempty"`
 }
 
 // ConversationError ends a run with an error, a limit or a crash.

@@ -39,6 +39,8 @@ func (m LLMMessage) MarshalJSON() ([]byte, error) {
 	p := plain(m)
 	p.Content = orEmpty(p.Content)
 	p.ThinkingBlocks = orEmpty(p.ThinkingBlocks)
+	p.ToolCalls = withOrigins(p.ToolCalls)
+	p.ResponsesReasoningItem = orAbsent(p.ResponsesReasoningItem)
 	return marshal(p)
 }
 
@@ -128,6 +130,9 @@ func (c *Content) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return err
 	}
+	if raw.Type == "" && raw.ImageURLs != nil {
+		raw.Type = "image"
+	}
 	switch raw.Type {
 	case "text", "":
 		*c = Content{CachePrompt: raw.CachePrompt, Type: "text", Text: raw.Text}
@@ -145,9 +150,15 @@ type ToolCall struct {
 	ResponsesItemID string `json:"responses_item_id,omitempty"`
 	Name            string `json:"name"`
 	Arguments       string `json:"arguments"`
-	// Origin is "completion" or "responses".
+	// Origin is [OriginCompletion] or [OriginResponses].
 	Origin string `json:"origin"`
 }
+
+// The APIs that a [ToolCall] may come from.
+const (
+	OriginCompletion = "completion"
+	OriginResponses  = "responses"
+)
 
 // Thinking is a thinking block of an Anthropic model. Its bytes must reach the
 // model again unchanged.

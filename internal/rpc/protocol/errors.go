@@ -91,3 +91,12 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 		Data    map[string]any `json:"data"`
 	}{e.Code, e.Message, data})
 }
+
+// Codes are all codes, in the order of docs/protocol.md.
+func Codes() []Code {
+	return []Code{
+		CodeParseError, CodeInvalidRequest, CodeMethodNotFound, CodeInvalidParams, CodeInternalError, CodeServerNotInitialized,
+		CodeRequestCancelled, CodeConversationNotFound, CodeBusy, CodeLocked, CodeInvalidState, CodeAuthRequired, CodeLLMError,
+		CodeOutsideWorkspace, CodeOverloaded, CodeUnsupported, CodeRequestNotFound, CodePersistenceError, CodeDraining,
+	}
+}

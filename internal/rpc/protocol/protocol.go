@@ -554,6 +554,7 @@ type RequestResolvedNotification struct {
 // up to and including To, were not sent; fetch them with conversation/events.
 type GapNotification struct {
 	ID    string `json:"id"`
+	Epoch int    `json:"epoch"`
 	After int    `json:"after"`
 	To    int    `json:"to"`
 }

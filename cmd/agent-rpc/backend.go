@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/agent-rpc/agent-rpc/internal/agent"
+	"github.com/agent-rpc/agent-rpc/internal/config"
+	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/llm"
+	"github.com/agent-rpc/agent-rpc/internal/llm/catalog"
+	"github.com/agent-rpc/agent-rpc/internal/llm/provider"
+	"github.com/agent-rpc/agent-rpc/internal/llm/scripted"
+	"github.com/agent-rpc/agent-rpc/internal/rpc"
+	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
+	"github.com/agent-rpc/agent-rpc/internal/tool"
+)
+
+// This file joins the parts: settings, models, tools and agents behind the face
+// that serves them. Nothing else in the program knows all of them.
+
+// newConfig finds the settings; it reads nothing yet.
+func newConfig() *config.Config {
+	home, _ := os.UserHomeDir() // without one only absolute paths work, and say so
+	return config.Load(os.LookupEnv, home)
+}
+
+// newBackend makes what the server translates to.
+func newBackend(log *slog.Logger) func(json.RawMessage, rpc.Host) (rpc.Backend, error) {
+	return func(settings json.RawMessage, host rpc.Host) (rpc.Backend, error) {
+		cfg := newConfig()
+		if len(settings) > 0 {
+			if err := cfg.SetClient(settings); err != nil {
+				return rpc.Backend{}, err
+			}
+		}
+		registry := newTools(cfg)
+		models := &models{cfg: cfg, host: host, log: log}
+		return rpc.Backend{
+			NewAgent:         newAgents(cfg, models, registry, host),
+			ConversationsDir: cfg.ConversationsDir(),
+			Tools:            func() []protocol.ToolInfo { return toolInfos(registry) },
+			Models:           models.infos,
+		}, nil
+	}
+}
+
+// newAgents makes the agents of conversations; the settings fill in what a
+// conversation's own Agent does not say.
+func newAgents(cfg *config.Config, m *models, registry *tool.Registry, host rpc.Host) conversation.NewAgent {
+	return func(env conversation.AgentEnv) (conversation.Agent, error) {
+		// What is wrong with the settings is told when a model is needed.
+		settings, _ := cfg.Settings()
+		deps := agent.Deps{Models: m.masked(env.Mask), Tools: registry, AllowedRoots: host.Roots, AllowOutside: settings.AllowOutside}
+		spec, err := withDefaults(env.Spec, settings.Agent)
+		if err != nil {
+			return nil, err
+		}
+		env.Spec = spec
+		return agent.New(deps, env)
+	}
+}
+
+// withDefaults puts the settings' agent below a conversation's own.
+func withDefaults(spec json.RawMessage, defaults config.Agent) (json.RawMessage, error) {
+	fields := map[string]json.RawMessage{}
+	if len(spec) > 0 {
+		if err := json.Unmarshal(spec, &fields); err != nil {
+			return nil, &conversation.ValueError{Field: "agent", Message: err.Error()}
+		}
+	}
+	raw, err := json.Marshal(defaults)
+	if err != nil {
+		return nil, err
+	}
+	var below map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &below); err != nil {
+		return nil, err
+	}
+	for name, value := range below {
+		switch string(value) {
+		case "null", `""`, "0", "{}", "[]":
+			continue
+		}
+		if name == "agent_context" || name == "mcp_config" {
+			continue // they may hold secrets, and nothing reads them yet
+		}
+		if _, given := fields[name]; !given {
+			fields[name] = value
+		}
+	}
+	return json.Marshal(fields)
+}
+
+// models finds and opens the models of agents.
+type models struct {
+	cfg  *config.Config
+	host rpc.Host
+	log  *slog.Logger
+	mask func(string) string
+}
+
+func (m *models) masked(mask func(string) string) *models {
+	own := *m
+	own.mask = mask
+	return &own
+}
+
+// Name implements [agent.Models].
+func (m *models) Name(raw json.RawMessage) string {
+	cfg, _ := m.cfg.Resolve(raw) // a missing key does not hide the name
+	return cfg.Model
+}
+
+// authRequired gives the settings' error the form in which the face knows it.
+type authRequired struct{ cause *config.AuthRequired }
+
+func (e authRequired) Error() string { return e.cause.Message }
+
+func (e authRequired) Unwrap() error { return e.cause }
+
+// AuthRequired tells which provider's model needs which setting.
+func (e authRequired) AuthRequired() (provider, setting string) { return e.cause.Provider, e.cause.Setting }
+
+// Resolve implements [agent.Models]: a key that no setting has is asked of the
+// client.
+func (m *models) Resolve(ctx context.Context, conversationID string, raw json.RawMessage) (llm.Config, error) {
+	cfg, err := m.cfg.Resolve(raw)
+	var missing *config.AuthRequired
+	if !errors.As(err, &missing) {
+		return cfg, err
+	}
+	if strings.HasSuffix(missing.Setting, "_KEY") && cfg.Model != "" {
+		if key := m.host.Secret(ctx, conversationID, missing.Setting); key != "" {
+			cfg.APIKey = llm.Secret(key)
+			return cfg, nil
+		}
+	}
+	return cfg, authRequired{missing}
+}
+
+// Open implements [agent.Models].
+func (m *models) Open(cfg llm.Config, workspace string) (llm.Model, error) {
+	play := func(cfg llm.Config) (llm.Model, error) {
+		return scripted.Open(cfg, scripted.Options{Workspace: workspace, Log: m.log})
+	}
+	model, err := provider.Open(cfg, provider.Options{
+		Builtin:   map[string]func(llm.Config) (llm.Model, error){"scripted": play, "replay": play},
+		UserAgent: "agent-rpc/" + versionOf().Version,
+		OnRetry: func(attempt, attempts int, wait time.Duration, err error) {
+			m.log.Warn("the model did not answer; it is asked again", "attempt", attempt, "of", attempts, "in", wait, "error", err)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	settings, _ := m.cfg.Settings() // what is wrong with them was told by Resolve
+	if settings.Record != "" {
+		model = scripted.Record(model, settings.Record, scripted.RecordOptions{Mask: m.mask, Workspace: workspace, Log: m.log})
+	}
+	return model, nil
+}
+
+// infos lists the models that this server can use.
+func (m *models) infos() protocol.ModelsResult {
+	result := protocol.ModelsResult{Models: []protocol.ModelInfo{}, Default: m.Name(nil)}
+	available := map[string]bool{}
+	for _, i := range catalog.All() {
+		id := i.Model()
+		ok, known := available[i.Provider]
+		if !known {
+			raw, err := json.Marshal(map[string]string{"model": id})
+			if err == nil {
+				_, err = m.cfg.Resolve(raw)
+			}
+			ok = err == nil
+			available[i.Provider] = ok
+		}
+		result.Models = append(result.Models, protocol.ModelInfo{
+			ID: id, Name: i.ID, Provider: i.Provider, ContextWindow: i.ContextWindow,
+			InputCost: i.Input, OutputCost: i.Output, Vision: i.Vision, Reasoning: i.Reasoning, Available: ok,
+		})
+	}
+	return result
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+
+	"github.com/agent-rpc/agent-rpc/internal/agent"
+	"github.com/agent-rpc/agent-rpc/internal/config"
+	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
+	"github.com/agent-rpc/agent-rpc/internal/tool"
+	"github.com/agent-rpc/agent-rpc/internal/tool/fileeditor"
+	"github.com/agent-rpc/agent-rpc/internal/tool/finish"
+	"github.com/agent-rpc/agent-rpc/internal/tool/tasktracker"
+	"github.com/agent-rpc/agent-rpc/internal/tool/terminal"
+	"github.com/agent-rpc/agent-rpc/internal/tool/think"
+	"github.com/agent-rpc/agent-rpc/internal/workspace"
+)
+
+// newTools is the registry: a line for each tool.
+func newTools(cfg *config.Config) *tool.Registry {
+	return tool.NewRegistry(
+		terminal.Entry(terminal.Options{Private: cfg.ServerKeys()}),
+		fileeditor.Entry(fileeditor.Options{}),
+		tasktracker.Entry(),
+		finish.Entry(),
+		think.Entry(),
+	)
+}
+
+// toolInfos describes the tools of an agent that names none.
+func toolInfos(registry *tool.Registry) []protocol.ToolInfo {
+	infos := []protocol.ToolInfo{}
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = os.TempDir()
+	}
+	ws, err := workspace.Open(dir, false)
+	if err != nil {
+		return infos
+	}
+	spec, err := agent.ParseSpec(nil)
+	if err != nil {
+		return infos
+	}
+	set, err := registry.Open(tool.Env{Workspace: ws}, tool.Selection{Specs: spec.Tools, BuiltIns: spec.IncludeDefault})
+	if err != nil {
+		return infos
+	}
+	for _, d := range set.Definitions() {
+		info := protocol.ToolInfo{Name: d.Name, Title: d.Title, Description: d.Description, InputSchema: d.Input, Default: true}
+		if info.Title == "" {
+			info.Title = d.Name
+		}
+		if d.Annotations != nil {
+			info.Annotations, _ = json.Marshal(d.Annotations) // booleans and a string always encode
+		}
+		infos = append(infos, info)
+	}
+	return infos
+}

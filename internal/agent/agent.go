@@ -1,0 +1,295 @@
+// Package agent makes the steps of a conversation: it tells the model what it
+// is and what it can do, turns an answer into actions, and carries them out.
+//
+// It keeps no history and knows no client: the conversation hands it the
+// messages and takes its events. It starts goroutines only while several tools
+// of one answer run at once.
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/agent-rpc/agent-rpc/internal/agent/prompt"
+	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/stats"
+	"github.com/agent-rpc/agent-rpc/internal/llm"
+	"github.com/agent-rpc/agent-rpc/internal/tool"
+	"github.com/agent-rpc/agent-rpc/internal/workspace"
+)
+
+// Models finds the model of an agent.
+type Models interface {
+	// Name gives the model's name for an agent's llm object, without looking for
+	// its key; "" if none is configured.
+	Name(llm json.RawMessage) string
+	// Resolve fills in what the object leaves open, the key too. It may ask the
+	// client of the conversation for the key.
+	Resolve(ctx context.Context, conversationID string, llm json.RawMessage) (llm.Config, error)
+	// Open makes the client of a model. workspace is the conversation's folder.
+	Open(cfg llm.Config, workspace string) (llm.Model, error)
+}
+
+// Deps are what every agent needs. AllowedRoots, if not nil, gives the folders
+// that file tools may touch without asking, beside the workspace.
+type Deps struct {
+	Models       Models
+	Tools        *tool.Registry
+	AllowedRoots func() []string
+	// AllowOutside lets file tools touch any path.
+	AllowOutside bool
+}
+
+// Agent implements [conversation.Agent].
+type Agent struct {
+	deps      Deps
+	env       conversation.AgentEnv
+	spec      *Spec
+	workspace *workspace.Local
+	tools     *tool.Set
+	offered   []llm.Tool
+	stored    []json.RawMessage // the definitions as the log holds them
+	byResult  map[string]tool.Tool
+
+	mu    sync.Mutex
+	cfg   llm.Config
+	model llm.Model
+}
+
+// New makes the agent of a conversation. It starts nothing.
+func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
+	spec, err := ParseSpec(env.Spec)
+	if err != nil {
+		return nil, &conversation.ValueError{Field: "agent", Message: err.Error()}
+	}
+	ws, err := workspace.Open(env.Workspace, false)
+	if err != nil {
+		return nil, &conversation.ValueError{Field: "workspace", Message: err.Error()}
+	}
+	set, err := deps.Tools.Open(tool.Env{Workspace: ws, Dir: env.Dir, Secrets: env.Secrets},
+		tool.Selection{Specs: spec.Tools, BuiltIns: spec.IncludeDefault, Filter: spec.FilterToolsRegex})
+	if err != nil {
+		return nil, &conversation.ValueError{Field: "agent.tools", Message: err.Error()}
+	}
+	a := &Agent{deps: deps, env: env, spec: spec, workspace: ws, tools: set, byResult: map[string]tool.Tool{}}
+	for _, t := range set.All() {
+		d := t.Definition()
+		stored, err := d.Encode()
+		if err != nil {
+			return nil, fmt.Errorf("tool %s: %w", d.Name, err)
+		}
+		a.stored = append(a.stored, stored)
+		a.offered = append(a.offered, llm.Tool{Name: d.Name, Description: d.Description, Parameters: set.Schema(d.Name)})
+		a.byResult[d.ObservationKind] = t
+	}
+	return a, nil
+}
+
+// Spec implements [conversation.Agent].
+func (a *Agent) Spec() json.RawMessage {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.model != nil {
+		return a.spec.encode(a.cfg)
+	}
+	var cfg llm.Config
+	if len(a.spec.LLM) > 0 {
+		if err := json.Unmarshal(a.spec.LLM, &cfg); err != nil {
+			return a.spec.encode(a.spec.LLM)
+		}
+	}
+	if cfg.Model == "" {
+		cfg.Model = a.deps.Models.Name(a.spec.LLM)
+	}
+	if cfg.UsageID == "" {
+		cfg.UsageID = defaultUsage
+	}
+	return a.spec.encode(cfg)
+}
+
+// defaultUsage is the bucket of the statistics that an agent's model fills.
+const defaultUsage = "agent"
+
+// Model implements [conversation.Agent].
+func (a *Agent) Model() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.model != nil {
+		return a.cfg.Model
+	}
+	return a.deps.Models.Name(a.spec.LLM)
+}
+
+// Ready implements [conversation.Agent]. A failure is asked about anew at the
+// next call, so that a key that was set meanwhile is found.
+func (a *Agent) Ready(ctx context.Context) error {
+	a.mu.Lock()
+	ready := a.model != nil
+	a.mu.Unlock()
+	if ready {
+		return nil
+	}
+	cfg, err := a.deps.Models.Resolve(ctx, a.env.ConversationID, a.spec.LLM)
+	if err != nil {
+		return err
+	}
+	if cfg.UsageID == "" {
+		cfg.UsageID = defaultUsage
+	}
+	model, err := a.deps.Models.Open(cfg, a.env.Workspace)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.model == nil {
+		a.cfg, a.model = cfg, model
+	}
+	return nil
+}
+
+func (a *Agent) ready(ctx context.Context) (llm.Model, llm.Config, error) {
+	if err := a.Ready(ctx); err != nil {
+		return nil, llm.Config{}, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.model, a.cfg, nil
+}
+
+// SystemPrompt implements [conversation.Agent].
+func (a *Agent) SystemPrompt(secretNames []string) *event.SystemPrompt {
+	text := prompt.System(a.spec.asksRisk())
+	if a.spec.SystemPrompt != nil {
+		text = *a.spec.SystemPrompt
+	}
+	dynamic := event.Text(prompt.Context(prompt.Facts{Workspace: a.workspace.Root(), Secrets: secretNames, Now: time.Now()}))
+	e := &event.SystemPrompt{
+		Meta: event.Meta{Source: event.SourceAgent}, SystemPrompt: event.Text(text), DynamicContext: &dynamic,
+	}
+	e.Tools = a.stored
+	return e
+}
+
+// Think implements [conversation.Agent].
+func (a *Agent) Think(ctx context.Context, q conversation.Question) (*conversation.Thought, error) {
+	model, cfg, err := a.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := model.Complete(ctx, &llm.Request{Messages: q.Messages, Tools: a.offered, CacheKey: q.CacheKey}, func(c llm.Chunk) {
+		q.Stream(conversation.Piece{Stream: conversation.Stream(c.Stream), ToolCallID: c.CallID, Text: c.Text})
+	})
+	if err != nil {
+		return nil, asFailure(err)
+	}
+	t := a.interpret(resp, q.Analyzed)
+	t.Call = call(cfg, resp)
+	return t, nil
+}
+
+func call(cfg llm.Config, resp *llm.Response) stats.Call {
+	u := resp.Usage
+	return stats.Call{
+		UsageID: cfg.UsageID, Model: cfg.Model, ResponseID: resp.ID, Latency: resp.Latency, Cost: u.Cost, At: time.Now(),
+		PromptTokens: u.PromptTokens, CompletionTokens: u.CompletionTokens, CacheReadTokens: u.CacheReadTokens,
+		CacheWriteTokens: u.CacheWriteTokens, ReasoningTokens: u.ReasoningTokens, ContextWindow: u.ContextWindow,
+	}
+}
+
+// Ask implements [conversation.Agent].
+func (a *Agent) Ask(ctx context.Context, messages []event.LLMMessage) (string, stats.Call, error) {
+	model, cfg, err := a.ready(ctx)
+	if err != nil {
+		return "", stats.Call{}, err
+	}
+	resp, err := model.Complete(ctx, &llm.Request{Messages: messages}, nil)
+	if err != nil {
+		return "", stats.Call{}, err
+	}
+	return resp.Message.Text(), call(cfg, resp), nil
+}
+
+// Act implements [conversation.Agent].
+func (a *Agent) Act(ctx context.Context, action *event.Action, output func(string)) (result event.Event) {
+	failed := func(text string, class event.Classification) event.Event {
+		return &event.AgentError{
+			Meta: event.Meta{Source: event.SourceAgent}, ToolName: action.ToolName, ToolCallID: action.ToolCallID,
+			Error: text, Classification: class,
+		}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			result = failed(fmt.Sprintf("the tool %s broke: panic: %v\n%s", action.ToolName, p, debug.Stack()), event.ClassInternal)
+		}
+	}()
+	t, ok := a.tools.ByName(action.ToolName)
+	if !ok {
+		return failed(fmt.Sprintf("there is no tool %q any more; available: %s", action.ToolName, strings.Join(a.tools.Names(), ", ")), event.ClassAgentAction)
+	}
+	observation, err := t.Run(ctx, tool.Call{ID: action.ToolCallID, Action: action.Action, Output: output})
+	var argument *tool.ArgumentError
+	switch {
+	case errors.As(err, &argument):
+		return failed(argument.Message, event.ClassAgentAction)
+	case err != nil:
+		return failed(fmt.Sprintf("the tool %s failed: %s", action.ToolName, err), event.ClassInternal)
+	}
+	return &event.Observation{
+		Meta: event.Meta{Source: event.SourceEnvironment}, ToolName: action.ToolName, ToolCallID: action.ToolCallID,
+		Observation: observation, ActionID: action.ID,
+	}
+}
+
+// Render implements [conversation.Agent].
+func (a *Agent) Render(observation json.RawMessage) []event.Content {
+	if kind, err := event.KindOf(observation); err == nil {
+		if t := a.byResult[kind]; t != nil {
+			return t.Render(observation)
+		}
+	}
+	return tool.Render(observation)
+}
+
+// Outside implements [conversation.Agent].
+func (a *Agent) Outside(action *event.Action) string {
+	if a.deps.AllowOutside {
+		return ""
+	}
+	t, _ := a.tools.ByName(action.ToolName)
+	locator, ok := t.(tool.Locator)
+	if !ok {
+		return ""
+	}
+	for _, place := range locator.Locations(action.Action) {
+		if !a.allowed(place.Path) {
+			return place.Path
+		}
+	}
+	return ""
+}
+
+func (a *Agent) allowed(path string) bool {
+	if a.workspace.Contains(path) {
+		return true
+	}
+	if a.deps.AllowedRoots == nil {
+		return false
+	}
+	for _, root := range a.deps.AllowedRoots() {
+		if ws, err := workspace.Open(root, false); err == nil && ws.Contains(path) {
+			return true
+		}
+	}
+	return false
+}
+
+// Close implements [conversation.Agent].
+func (a *Agent) Close(ctx context.Context) error { return a.tools.Close(ctx) }

@@ -1,0 +1,66 @@
+package agent
+
+import (
+	"strings"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+)
+
+// Describe implements [conversation.Agent].
+func (a *Agent) Describe(e event.Event, action *event.Action) *event.Display {
+	switch e := e.(type) {
+	case *event.Action:
+		return a.describeCall(e, nil, event.StatusPending)
+	case *event.Observation:
+		if action == nil {
+			action = &event.Action{ToolName: e.ToolName, ToolCallID: e.ToolCallID}
+		}
+		return a.describeCall(action, e, event.StatusCompleted)
+	case *event.UserReject:
+		d := a.describeAnswered(action, e.ToolName)
+		d.Summary = "rejected: " + firstLine(e.RejectionReason)
+		return d
+	case *event.AgentError:
+		d := a.describeAnswered(action, e.ToolName)
+		d.Summary = firstLine(e.Error)
+		return d
+	}
+	return nil
+}
+
+// describeAnswered is the display of a call that was not carried out.
+func (a *Agent) describeAnswered(action *event.Action, toolName string) *event.Display {
+	if action == nil {
+		return &event.Display{Kind: event.DisplayOther, Title: toolName, Status: event.StatusFailed}
+	}
+	d := a.describeCall(action, nil, event.StatusFailed)
+	d.Status, d.Diff = event.StatusFailed, nil
+	return d
+}
+
+func (a *Agent) describeCall(action *event.Action, o *event.Observation, status string) *event.Display {
+	d := event.Display{Kind: event.DisplayOther, Title: action.ToolName, Status: status}
+	if t, ok := a.tools.ByName(action.ToolName); ok && action.Action != nil {
+		if o != nil {
+			d = t.Describe(action.Action, o.Observation)
+		} else {
+			d = t.Describe(action.Action, nil)
+			d.Status = status
+		}
+	}
+	if d.Title == "" {
+		d.Title = action.ToolName
+	}
+	if action.SecurityRisk != event.RiskUnknown {
+		d.Risk = action.SecurityRisk
+	}
+	return &d
+}
+
+func firstLine(s string) string {
+	line, _, more := strings.Cut(strings.TrimSpace(s), "\n")
+	if more {
+		line += " …"
+	}
+	return line
+}

@@ -1,0 +1,115 @@
+package agent
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/agent-rpc/agent-rpc/internal/tool"
+)
+
+// Spec is OpenHands' Agent JSON, as far as we act on it. Every field is
+// optional; what is not named here is kept and stored again.
+type Spec struct {
+	LLM                json.RawMessage `json:"llm"`
+	Tools              []tool.Spec     `json:"tools"`
+	FilterToolsRegex   string          `json:"filter_tools_regex"`
+	IncludeDefault     []string        `json:"include_default_tools"`
+	SystemPrompt       *string         `json:"system_prompt"`
+	SystemPromptKwargs struct {
+		Risk *bool `json:"llm_security_analyzer"`
+	} `json:"system_prompt_kwargs"`
+	ToolConcurrency int    `json:"tool_concurrency_limit"`
+	Kind            string `json:"kind"`
+
+	fields map[string]json.RawMessage
+}
+
+// DefaultTools are the tools of an agent that names none, by registry name.
+var DefaultTools = []string{"terminal", "file_editor", "task_tracker"}
+
+// fieldOrder is the order in which OpenHands writes an Agent.
+var fieldOrder = []string{
+	"llm", "tools", "mcp_config", "filter_tools_regex", "include_default_tools", "agent_context", "system_prompt",
+	"system_prompt_filename", "security_policy_filename", "system_prompt_kwargs", "condenser", "critic", "tool_concurrency_limit",
+}
+
+// ParseSpec reads an Agent; nil and null give the default one.
+func ParseSpec(raw json.RawMessage) (*Spec, error) {
+	s := &Spec{fields: map[string]json.RawMessage{}}
+	if len(bytes.TrimSpace(raw)) == 0 || bytes.Equal(bytes.TrimSpace(raw), []byte("[]")) {
+		raw = json.RawMessage("{}")
+	}
+	if err := json.Unmarshal(raw, s); err != nil {
+		return nil, fmt.Errorf("agent: %w", err)
+	}
+	if err := json.Unmarshal(raw, &s.fields); err != nil {
+		return nil, fmt.Errorf("agent: %w", err)
+	}
+	if s.Kind != "" && s.Kind != "Agent" {
+		return nil, fmt.Errorf("agent: kind %q is not supported; known: Agent", s.Kind)
+	}
+	if _, given := s.fields["tools"]; !given || s.Tools == nil {
+		s.Tools = []tool.Spec{}
+		for _, name := range DefaultTools {
+			s.Tools = append(s.Tools, tool.Spec{Name: name})
+		}
+	}
+	if s.IncludeDefault == nil {
+		s.IncludeDefault = []string{"FinishTool", "ThinkTool"}
+	}
+	if s.ToolConcurrency < 1 {
+		s.ToolConcurrency = 1
+	}
+	return s, nil
+}
+
+// asksRisk tells whether the prompt asks the model to rate its calls.
+func (s *Spec) asksRisk() bool {
+	return s.SystemPromptKwargs.Risk == nil || *s.SystemPromptKwargs.Risk
+}
+
+// encode writes the Agent with the given LLM object, in OpenHands' order.
+func (s *Spec) encode(llm any) json.RawMessage {
+	fields := maps.Clone(s.fields)
+	set := func(name string, v any) {
+		if raw, err := json.Marshal(v); err == nil {
+			fields[name] = raw
+		}
+	}
+	fallback := func(name, raw string) {
+		if v, ok := fields[name]; !ok || string(v) == "null" {
+			fields[name] = json.RawMessage(raw)
+		}
+	}
+	set("llm", llm)
+	set("tools", s.Tools)
+	set("include_default_tools", s.IncludeDefault)
+	set("tool_concurrency_limit", s.ToolConcurrency)
+	fallback("mcp_config", "{}")
+	fallback("system_prompt_filename", `"system_prompt.j2"`)
+	fallback("security_policy_filename", `"security_policy.j2"`)
+	fallback("system_prompt_kwargs", `{"llm_security_analyzer":true}`)
+	delete(fields, "kind")
+
+	var b bytes.Buffer
+	put := func(name string) {
+		raw, ok := fields[name]
+		if !ok || string(raw) == "null" {
+			return
+		}
+		delete(fields, name)
+		fmt.Fprintf(&b, "%q:%s,", name, raw)
+	}
+	b.WriteByte('{')
+	for _, name := range fieldOrder {
+		put(name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		put(name)
+	}
+	b.WriteString(`"kind":"Agent"}`)
+	return b.Bytes()
+}

@@ -1,0 +1,108 @@
+package conversation
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/stats"
+)
+
+// Agent thinks and acts for one conversation. Package agent implements it; cmd
+// plugs it in. Think, Act and Ask are called from goroutines of the
+// conversation, never two Thinks at once; the other methods return at once.
+type Agent interface {
+	// Spec is the agent as OpenHands stores it, secrets masked.
+	Spec() json.RawMessage
+	// Model names the model, such as "anthropic/NAME"; "" if none is configured.
+	Model() string
+	// Ready makes sure that the model can be asked: a model is configured and its
+	// key is at hand. It may ask the client for the key.
+	Ready(ctx context.Context) error
+	// SystemPrompt makes the first event of a conversation.
+	SystemPrompt(secretNames []string) *event.SystemPrompt
+	// Think asks the model once and turns its answer into events without ids.
+	Think(ctx context.Context, q Question) (*Thought, error)
+	// Act carries out one valid action and gives an *event.Observation or an
+	// *event.AgentError, without id. It never fails and never panics.
+	Act(ctx context.Context, a *event.Action, output func(text string)) event.Event
+	// Ask asks the model without tools, for titles and the like.
+	Ask(ctx context.Context, messages []event.LLMMessage) (string, stats.Call, error)
+	// Render gives a stored observation as the model reads it.
+	Render(observation json.RawMessage) []event.Content
+	// Describe gives what a client shows of an event; action is the one that an
+	// observation answers, nil if it is not known.
+	Describe(e event.Event, action *event.Action) *event.Display
+	// Outside gives the first path outside the allowed folders that the action
+	// would touch with a file tool; "" if there is none.
+	Outside(a *event.Action) string
+	// Close ends the tools' processes; it returns when they ended or ctx ends. It
+	// may be called twice.
+	Close(ctx context.Context) error
+}
+
+// Question is what an agent is asked to think about.
+type Question struct {
+	Messages []event.LLMMessage
+	// CacheKey names the conversation.
+	CacheKey string
+	// EventID is the id that the first event of the answer will have; deltas
+	// name it.
+	EventID string
+	// Analyzed tells that a security analyzer looks at the actions, so that the
+	// model's own word about their risk counts.
+	Analyzed bool
+	// Stream takes the answer's pieces as they come.
+	Stream func(Piece)
+}
+
+// Piece is a part of an answer as it comes. ToolCallID is set for arguments.
+type Piece struct {
+	Stream     Stream
+	ToolCallID string
+	Text       string
+}
+
+// Stream names what a [Delta] or a [Piece] belongs to.
+type Stream string
+
+// The streams.
+const (
+	StreamText      Stream = "text"
+	StreamReasoning Stream = "reasoning"
+	StreamStdout    Stream = "stdout"
+	StreamArgs      Stream = "args"
+)
+
+// Thought is an answer of the model as events: one action per tool call (with
+// an error event after each that was not valid), or one message.
+type Thought struct {
+	Events []event.Event
+	// Final tells that the answer is a message with text, which ends the turn.
+	Final bool
+	// Nudge is what to tell a model that answered with nothing to act on; "" if
+	// it need not be told.
+	Nudge string
+	// Call is what the answer cost.
+	Call stats.Call
+}
+
+// NewAgent makes the agent of a conversation. It must be quick and start
+// nothing: no process, no connection.
+type NewAgent func(env AgentEnv) (Agent, error)
+
+// AgentEnv is what a conversation gives its agent.
+type AgentEnv struct {
+	ConversationID string
+	// Spec is the Agent JSON given or stored, every field optional; nil for the
+	// configured default.
+	Spec json.RawMessage
+	// Workspace is the absolute path of the workspace's root.
+	Workspace string
+	// Dir is the conversation's directory; "" when it is kept in memory.
+	Dir string
+	// Secrets gives the variables that a command names, with their values.
+	Secrets func(command string) map[string]string
+	// Mask hides the values of secrets in a text.
+	Mask func(text string) string
+}

@@ -1,0 +1,199 @@
+package conversation
+
+import (
+	"context"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+)
+
+// DefaultRejection is OpenHands' reason for a rejection without one.
+const DefaultRejection = "User rejected the action"
+
+// requests is the namespace of request ids, which are made from the ids of the
+// actions, so that they are the same after a restart.
+var requests = uuid.MustParse("0c8f6a52-6d0f-4f3c-9a54-2f4c2f0b7c11")
+
+// maxResolved bounds how many resolutions are remembered.
+const maxResolved = 100
+
+// pending gives what waits for the user; nil if nothing does.
+func (c *Conversation) pending() *Pending {
+	if c.status != WaitingForConfirmation || c.run == nil {
+		return nil
+	}
+	actions := c.history.open.Actions()
+	p := &Pending{RunID: c.run.id}
+	why := c.side.Asked
+	if why == nil {
+		why = &asked{}
+	}
+	var ids, reasons []string
+	if why.Reason != "" {
+		reasons = append(reasons, why.Reason)
+	}
+	for _, a := range actions {
+		ids = append(ids, a.ID)
+		reason := why.Outside[a.ID]
+		if reason != "" {
+			reasons = append(reasons, reason)
+		} else {
+			reason = why.Reason
+		}
+		p.Actions = append(p.Actions, PendingAction{
+			Action: a, Display: c.agent.Describe(a, nil), Risk: a.SecurityRisk, Reason: reason,
+		})
+	}
+	p.RequestID = uuid.NewSHA1(requests, []byte(strings.Join(ids, " "))).String()
+	p.Reason = strings.Join(reasons, "; ")
+	return p
+}
+
+// askUser makes the run wait for a decision about its open actions.
+func (c *Conversation) askUser(ctx context.Context) {
+	c.run.iteration++
+	c.side.Iteration = c.run.iteration
+	c.run.pausing = false
+	c.side.StopReason = StopWaiting
+	c.setStatus(WaitingForConfirmation)
+	c.save()
+	c.flush()
+	if err := c.store.Sync(); err != nil {
+		c.log.Error("syncing the conversation", "conversation", c.id, "error", err)
+	}
+	if len(c.side.Steering) > 0 {
+		// What the user said meanwhile is the answer: look at it before going on.
+		c.resolve(ctx, Resolution{Outcome: "rejected", Via: "reject", reason: c.side.Steering[0].Message.Text(), goOn: true})
+		return
+	}
+	p := c.pending()
+	c.changed = false
+	info := c.info()
+	for _, o := range c.listeners() {
+		o.State(info, false)
+		o.Waiting(*p)
+	}
+	waiters := c.run.waiters
+	c.run.waiters = nil
+	for _, tell := range waiters {
+		tell(Outcome{c.run.id, WaitingForConfirmation, StopWaiting})
+	}
+}
+
+// Confirmation is a user's answer to a [Pending].
+type Confirmation struct {
+	RequestID string
+	Approve   bool
+	// Reason is the reason of a rejection; with one the run goes on, so that the
+	// model can react, without one it stops. GoOn says otherwise.
+	Reason string
+	GoOn   *bool
+	// Via is reply or confirm; Client names who answered.
+	Via    string
+	Client string
+}
+
+// Confirm answers what waits. accepted is false if it was resolved before; by
+// says how then.
+func (c *Conversation) Confirm(answer Confirmation, reply func(accepted bool, by *Resolution, err error)) error {
+	return c.post(func(ctx context.Context) {
+		p := c.pending()
+		if p == nil || p.RequestID != answer.RequestID {
+			for i := len(c.side.Resolved) - 1; i >= 0; i-- {
+				if r := c.side.Resolved[i]; r.RequestID == answer.RequestID {
+					reply(false, &r, nil)
+					return
+				}
+			}
+			reply(false, nil, ErrRequestNotFound)
+			return
+		}
+		reply(true, nil, nil)
+		r := Resolution{Outcome: "approved", Via: answer.Via, Client: answer.Client}
+		if !answer.Approve {
+			r.Outcome, r.reason, r.goOn = "rejected", answer.Reason, answer.Reason != ""
+			if answer.GoOn != nil {
+				r.goOn = *answer.GoOn
+			}
+		}
+		c.resolve(ctx, r)
+	})
+}
+
+// resolve carries out a decision about what waits.
+func (c *Conversation) resolve(ctx context.Context, r Resolution) {
+	p := c.pending()
+	r.RequestID = p.RequestID
+	c.publishResolution(r)
+	c.side.StopReason, c.side.Asked = "", nil
+	if r.Outcome == "approved" {
+		c.setStatus(Running)
+		c.run.approved = true
+		c.advance(ctx)
+		return
+	}
+	if _, err := c.rejectOpen(r.reason); err != nil {
+		c.fail(err)
+		return
+	}
+	if !r.goOn {
+		c.end(Idle, StopRejected)
+		return
+	}
+	c.setStatus(Running)
+	c.advance(ctx)
+}
+
+func (c *Conversation) publishResolution(r Resolution) {
+	c.side.Resolved = append(c.side.Resolved, r)
+	if extra := len(c.side.Resolved) - maxResolved; extra > 0 {
+		c.side.Resolved = c.side.Resolved[extra:]
+	}
+	c.dirty = true
+	c.publish(func(o Observer) { o.Resolved(r) })
+}
+
+// rejectOpen answers every open action with a rejection.
+func (c *Conversation) rejectOpen(reason string) (int, error) {
+	if reason == "" {
+		reason = DefaultRejection
+	}
+	actions := c.history.open.Actions()
+	for _, a := range actions {
+		if err := c.appendAll(&event.UserReject{
+			Meta: event.Meta{Source: event.SourceEnvironment}, ToolName: a.ToolName, ToolCallID: a.ToolCallID,
+			RejectionReason: reason, RejectionSource: "user", ActionID: a.ID,
+		}); err != nil {
+			return 0, err
+		}
+	}
+	return len(actions), nil
+}
+
+// RejectPendingActions answers every open action with a rejection and ends the
+// run that waits; the model is told at its next run.
+func (c *Conversation) RejectPendingActions(reason string, reply func(rejected int, err error)) error {
+	return c.post(func(ctx context.Context) {
+		if c.run != nil && c.status != WaitingForConfirmation {
+			reply(0, &StateError{Status: c.status, Allowed: []Status{WaitingForConfirmation, Idle, Paused},
+				Message: "the actions of a run that executes can't be rejected; interrupt it instead"})
+			return
+		}
+		if c.run != nil {
+			reply(len(c.history.open.Actions()), nil)
+			c.resolve(ctx, Resolution{Outcome: "rejected", Via: "reject", reason: reason})
+			return
+		}
+		if err := c.history.load(); err != nil {
+			reply(0, &PersistenceError{err})
+			return
+		}
+		n, err := c.rejectOpen(reason)
+		if n > 0 {
+			c.touch()
+		}
+		reply(n, err)
+	})
+}

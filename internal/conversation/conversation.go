@@ -1,0 +1,352 @@
+// Package conversation is OpenHands' LocalConversation: one conversation with an
+// agent over a folder, with its events, its state and its runs.
+//
+// Each open conversation is owned by one goroutine. Everything that reads or
+// changes its state is a function posted to that goroutine's mailbox; the model
+// and the tools work in goroutines of their own, which hand their results back
+// through the mailbox. What is published was on disk before.
+//
+// It knows no tool, no provider and no wire: the agent comes in through the
+// [Agent] interface, the faces listen as an [Observer].
+package conversation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/policy"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/stats"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/store"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/stuck"
+)
+
+// DefaultMaxIterations is OpenHands' limit of steps per run.
+const DefaultMaxIterations = 500
+
+// Conversation is one open conversation. Its verbs return at once: what they
+// found or did is handed to their reply function, from the conversation's own
+// goroutine, before anything that follows from it is published. Where a verb
+// returns an error itself (the conversation is closed), reply is not called.
+type Conversation struct {
+	id        string
+	workspace string
+	agent     Agent
+	secrets   *secret.Registry
+	log       *slog.Logger
+	box       *mailbox
+	ended     chan struct{}
+	observers atomic.Pointer[[]Observer]
+
+	// What follows belongs to the conversation's goroutine.
+
+	store    *store.Store
+	history  *history
+	side     *sidecar
+	kept     baseState // what OpenHands stores and we only carry along
+	status   Status
+	maxIter  int
+	stuckOn  bool
+	detector stuck.Detector
+	policy   policy.Confirmation
+	analyzer policy.Analyzer // nil if there is none
+	stats    stats.Stats
+	tags     map[string]string
+	run      *run
+	sent     map[string]Sent
+	out      []func(Observer)
+	dirty    bool // base_state.json is behind
+	changed  bool // observers have not been told the newest state
+	onChange func()
+	closing  bool
+}
+
+// ID is the conversation's id, with dashes.
+func (c *Conversation) ID() string { return c.id }
+
+// Workspace is the absolute path of the workspace's root.
+func (c *Conversation) Workspace() string { return c.workspace }
+
+// Agent is the conversation's agent.
+func (c *Conversation) Agent() Agent { return c.agent }
+
+// Done is closed when the conversation has been closed.
+func (c *Conversation) Done() <-chan struct{} { return c.ended }
+
+// loop is the conversation's goroutine.
+func (c *Conversation) loop(ctx context.Context) {
+	defer close(c.ended)
+	for !c.closing {
+		<-c.box.wake
+		for _, f := range c.box.take() {
+			c.turn(ctx, f)
+		}
+	}
+	for _, f := range c.box.shut() {
+		c.turn(ctx, f)
+	}
+}
+
+// turn runs one posted function, then stores and publishes what it did.
+func (c *Conversation) turn(ctx context.Context, f func(context.Context)) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.log.Error("panic in a conversation", "conversation", c.id, "panic", p, "stack", stack())
+			c.panicked(p)
+		}
+		c.settle()
+	}()
+	f(ctx)
+}
+
+// settle brings the disk and the observers up to date.
+func (c *Conversation) settle() {
+	if c.dirty {
+		c.save()
+	}
+	c.flush()
+	if c.changed {
+		c.changed = false
+		info := c.info()
+		if c.run == nil {
+			// The terminal state of a run is told once.
+			info.RunID = ""
+		}
+		for _, o := range c.listeners() {
+			o.State(info, false)
+		}
+	}
+}
+
+// publish queues something for the observers until the turn is over.
+func (c *Conversation) publish(tell func(Observer)) { c.out = append(c.out, tell) }
+
+func (c *Conversation) flush() {
+	out := c.out
+	c.out = nil
+	for _, tell := range out {
+		for _, o := range c.listeners() {
+			tell(o)
+		}
+	}
+}
+
+func (c *Conversation) listeners() []Observer {
+	if p := c.observers.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// post hands f to the conversation's goroutine.
+func (c *Conversation) post(f func(context.Context)) error {
+	if !c.box.post(f) {
+		return ErrClosed
+	}
+	return nil
+}
+
+// append stamps an event, masks it, stores it and publishes it.
+func (c *Conversation) append(e event.Event) (int, error) {
+	for {
+		m := e.Head()
+		if m.ID == "" {
+			m.ID = uuid.NewString()
+		}
+		if m.Timestamp == "" {
+			m.Timestamp = event.Timestamp(time.Now())
+		}
+		m.ParentID = c.history.leaf()
+		if m.ParentID == "" && c.history.store.Len() > 0 {
+			m.ParentID = event.Root
+		}
+		raw, err := event.Encode(e)
+		if err != nil {
+			return 0, err
+		}
+		if masked := c.secrets.MaskJSON(raw); len(masked) != len(raw) || &masked[0] != &raw[0] {
+			if e, err = event.Decode(masked); err != nil {
+				return 0, err
+			}
+			raw = masked
+		}
+		seq, err := c.history.append(e, raw)
+		var changed *store.ChangedError
+		if errors.As(err, &changed) {
+			if err := c.takeForeign(changed.From); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		if err != nil {
+			return 0, &PersistenceError{err}
+		}
+		c.publishEvent(seq, e, raw)
+		return seq, nil
+	}
+}
+
+func (c *Conversation) publishEvent(seq int, e event.Event, raw json.RawMessage) {
+	r := Record{Seq: seq, Event: e, JSON: raw, Display: c.agent.Describe(e, c.history.action(e, seq))}
+	epoch := c.history.epoch
+	c.publish(func(o Observer) { o.Event(epoch, r) })
+}
+
+// takeForeign takes in the events that another program, such as the Python SDK,
+// wrote to the log.
+func (c *Conversation) takeForeign(from int) error {
+	h, before := c.history, c.history.len()
+	if h.linear() && from == h.known && h.continues(from) {
+		h.known = h.store.Len()
+		if h.loaded {
+			h.loaded = false
+			if err := h.load(); err != nil {
+				return err
+			}
+		}
+	} else {
+		if err := h.rebranch("", false); err != nil {
+			return err
+		}
+		h.epoch++
+		if err := h.load(); err != nil {
+			return err
+		}
+	}
+	for seq := before + 1; seq <= h.len(); seq++ {
+		raw, err := h.raw(seq)
+		if err != nil {
+			return err
+		}
+		e, err := h.at(seq)
+		if err != nil {
+			return err
+		}
+		c.publishEvent(seq, e, raw)
+	}
+	return nil
+}
+
+// touch notes that the state changed.
+func (c *Conversation) touch() { c.dirty, c.changed = true, true }
+
+// setStatus changes the status.
+func (c *Conversation) setStatus(s Status) {
+	if c.status != s {
+		c.status = s
+		c.touch()
+	}
+}
+
+// save writes base_state.json and agent_rpc.json.
+func (c *Conversation) save() {
+	c.dirty = false
+	c.side.UpdatedAt = time.Now().UTC()
+	c.side.Epoch, c.side.Linear, c.side.Known = c.history.epoch, c.history.linear(), c.history.known
+	s := c.kept
+	s.ID, s.Agent, s.Workspace = c.id, c.agent.Spec(), workspaceState{c.workspace, "LocalWorkspace"}
+	s.PersistenceDir, s.MaxIterations, s.StuckDetection = c.store.Dir(), c.maxIter, &c.stuckOn
+	s.ExecutionStatus, s.Policy, s.Analyzer = c.status.stored(), encoded(c.policy), c.analyzerJSON()
+	s.LastUserMessageID, s.LeafEventID = c.history.lastUserMessage, c.history.leaf()
+	s.HeadIsEmpty = s.LeafEventID == "" && c.history.store.Len() > 0
+	s.Stats, s.SecretRegistry, s.Tags = c.stats.AppendJSON(nil), encoded(c.secrets), c.tags
+	side, err := json.Marshal(c.side)
+	if err == nil {
+		err = errors.Join(c.store.SaveState(s.encode()), c.store.SaveSidecar(side))
+	}
+	if err != nil {
+		c.log.Error("storing the state", "conversation", c.id, "error", err)
+	}
+}
+
+// info is a snapshot of the state.
+func (c *Conversation) info() Info {
+	i := Info{
+		ID: c.id, Title: c.tags["title"], Workspace: c.workspace, Status: c.status,
+		RunID: c.side.RunID, StopReason: c.side.StopReason, Error: c.side.Error,
+		CreatedAt: c.side.CreatedAt, UpdatedAt: c.side.UpdatedAt,
+		Cursor:             Cursor{c.history.epoch, c.history.len()},
+		MaxIterations:      c.maxIter,
+		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
+		Model: c.agent.Model(), Stats: c.stats.AppendSnapshot(nil),
+		Queued: append(append([]Outgoing{}, c.side.Steering...), c.side.Queue...), Tags: maps.Clone(c.tags),
+	}
+	if p := c.pending(); p != nil {
+		i.Pending = []Pending{*p}
+	}
+	return i
+}
+
+// analyzerJSON is the analyzer as it is stored; nil if there is none. One that
+// this version can't run is kept as it was.
+func (c *Conversation) analyzerJSON() json.RawMessage {
+	if c.analyzer == nil {
+		return c.kept.Analyzer
+	}
+	return encoded(c.analyzer)
+}
+
+// encoded is for values of ours, which always encode.
+func encoded(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+// Info hands out a snapshot of the state.
+func (c *Conversation) Info(reply func(Info)) error {
+	return c.post(func(context.Context) { reply(c.info()) })
+}
+
+// Close ends a run that executes (its state says so), ends the tools, writes
+// what is left and gives up the lock. A run that waits stays waiting, on disk.
+// It may be called twice, and returns when all is done or ctx ends.
+func (c *Conversation) Close(ctx context.Context) error {
+	_ = c.post(func(ctx context.Context) { c.close(ctx) }) // closed already: fine
+	select {
+	case <-c.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// closeGrace bounds how long the tools may take to end.
+const closeGrace = time.Second
+
+func (c *Conversation) close(ctx context.Context) {
+	if c.closing {
+		return
+	}
+	if c.run != nil && c.run.phase != nil {
+		c.interrupt(true)
+		if c.run != nil {
+			// The work has not ended yet: finish closing when it has.
+			c.run.onEnd = append(c.run.onEnd, func() { c.close(ctx) })
+			return
+		}
+	}
+	c.closing = true
+	ctx, cancel := context.WithTimeout(ctx, closeGrace)
+	defer cancel()
+	if err := c.agent.Close(ctx); err != nil {
+		c.log.Warn("closing the tools", "conversation", c.id, "error", err)
+	}
+	c.settle()
+	if err := c.store.Sync(); err != nil {
+		c.log.Error("syncing the conversation", "conversation", c.id, "error", err)
+	}
+	if err := c.store.Close(); err != nil {
+		c.log.Error("unlocking the conversation", "conversation", c.id, "error", err)
+	}
+}

@@ -1,0 +1,250 @@
+package conversation
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/store"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/view"
+)
+
+// history is the active branch of the event log. Seq counts its events from 1.
+// While the log has one branch only, which is nearly always, seq is the file's
+// index plus one and nothing is read before it is asked for.
+type history struct {
+	store *store.Store
+	epoch int
+	// branch holds the file index of each seq; nil while the log is linear.
+	branch []int
+	// known counts the files of the log that were looked at.
+	known int
+	// loaded tells that events and what follows it are filled.
+	loaded bool
+	events []event.Event
+	view   *view.View
+	open   view.Pending
+	// lastUserMessage is the id of the newest message of the user.
+	lastUserMessage string
+}
+
+// newHistory looks at the log; linear says that the sidecar promises one branch
+// for its first known events.
+func newHistory(s *store.Store, epoch int, linear bool, known int, leaf string, headEmpty bool) (*history, error) {
+	h := &history{store: s, epoch: epoch}
+	if linear && known <= s.Len() && h.continues(known) {
+		h.known = s.Len()
+		return h, nil
+	}
+	if err := h.rebranch(leaf, headEmpty); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// continues tells whether the events from index first on simply follow the ones
+// before.
+func (h *history) continues(first int) bool {
+	for i := first; i < h.store.Len(); i++ {
+		e, err := h.decode(i)
+		if err != nil || e.Kind() == event.KindStateUpdate {
+			return false
+		}
+		if i > 0 && e.Head().ParentID != "" && e.Head().ParentID != h.store.ID(i-1) {
+			return false
+		}
+		if i > 0 && e.Head().ParentID == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// rebranch reads the whole log and finds the path from the root to the leaf.
+func (h *history) rebranch(leaf string, headEmpty bool) error {
+	n := h.store.Len()
+	h.known = n
+	parent := make([]int, n)
+	artefact := make([]bool, n)
+	head := -1
+	for i := range n {
+		e, err := h.decode(i)
+		if err != nil {
+			// A file that can't be read breaks the log there, not the conversation.
+			n = i
+			break
+		}
+		artefact[i] = e.Kind() == event.KindStateUpdate
+		switch p := e.Head().ParentID; p {
+		case "":
+			parent[i] = i - 1
+		case event.Root:
+			parent[i] = -1
+		default:
+			at, ok := h.store.Index(p)
+			if !ok || at >= i {
+				return fmt.Errorf("event %d names the parent %s, which is not before it", i, p)
+			}
+			parent[i] = at
+		}
+		if !artefact[i] && (leaf == "" || e.Head().ID == leaf || head >= 0 && parent[i] == head) {
+			head = i
+		}
+	}
+	if headEmpty {
+		head = -1
+	}
+	h.branch = nil
+	for i := head; i >= 0; i = parent[i] {
+		if !artefact[i] {
+			h.branch = append(h.branch, i)
+		}
+	}
+	slices.Reverse(h.branch)
+	if len(h.branch) == h.store.Len() {
+		h.branch = nil
+	} else if h.branch == nil {
+		h.branch = []int{}
+	}
+	h.loaded = false
+	return nil
+}
+
+// linear tells whether the log has one branch, of all its events.
+func (h *history) linear() bool { return h.branch == nil }
+
+// len is the seq of the newest event.
+func (h *history) len() int {
+	if h.branch != nil {
+		return len(h.branch)
+	}
+	return h.known
+}
+
+func (h *history) index(seq int) int {
+	if h.branch != nil {
+		return h.branch[seq-1]
+	}
+	return seq - 1
+}
+
+// leaf is the id of the newest event; "" if there is none.
+func (h *history) leaf() string {
+	if n := h.len(); n > 0 {
+		return h.store.ID(h.index(n))
+	}
+	return ""
+}
+
+// seqOf gives the position of an event; 0 if it is not on the branch.
+func (h *history) seqOf(id string) int {
+	i, ok := h.store.Index(id)
+	if !ok || i >= h.known {
+		return 0
+	}
+	if h.branch == nil {
+		return i + 1
+	}
+	at, ok := slices.BinarySearch(h.branch, i)
+	if !ok {
+		return 0
+	}
+	return at + 1
+}
+
+// raw reads the JSON of the event at seq.
+func (h *history) raw(seq int) (json.RawMessage, error) { return h.store.Read(h.index(seq)) }
+
+// at gives the event at seq.
+func (h *history) at(seq int) (event.Event, error) {
+	if h.loaded {
+		return h.events[seq-1], nil
+	}
+	return h.decode(h.index(seq))
+}
+
+func (h *history) decode(index int) (event.Event, error) {
+	raw, err := h.store.Read(index)
+	if err != nil {
+		return nil, err
+	}
+	return event.Decode(raw)
+}
+
+// load fills the events, the view and the open actions.
+func (h *history) load() error {
+	if h.loaded {
+		return nil
+	}
+	n := h.len()
+	events := make([]event.Event, 0, n+16)
+	h.open, h.lastUserMessage = view.Pending{}, ""
+	for seq := 1; seq <= n; seq++ {
+		e, err := h.decode(h.index(seq))
+		if err != nil {
+			return fmt.Errorf("reading event %d: %w", seq, err)
+		}
+		events = append(events, e)
+		h.note(e)
+	}
+	h.events = events
+	h.view = view.Rebuild(events)
+	h.loaded = true
+	return nil
+}
+
+func (h *history) note(e event.Event) {
+	h.open.Append(e)
+	if m, ok := e.(*event.Message); ok && m.Source == event.SourceUser {
+		h.lastUserMessage = m.ID
+	}
+}
+
+// append stores an event at the end of the branch and gives its seq. What
+// another process wrote meanwhile is taken in first; foreign is called for each
+// such event.
+func (h *history) append(e event.Event, raw json.RawMessage) (int, error) {
+	index, err := h.store.Append(e.Head().ID, raw)
+	if err != nil {
+		return 0, err
+	}
+	if h.branch != nil {
+		h.branch = append(h.branch, index)
+	}
+	h.known = index + 1
+	if h.loaded {
+		h.events = append(h.events, e)
+		h.view.Append(e)
+		h.note(e)
+	}
+	return h.len(), nil
+}
+
+// action finds the action that an observation-like event answers; nil if there
+// is none. seq is where the answer stands, or will.
+func (h *history) action(e event.Event, seq int) *event.Action {
+	var match func(*event.Action) bool
+	switch o := e.(type) {
+	case *event.Observation:
+		match = func(a *event.Action) bool { return a.ID == o.ActionID }
+	case *event.UserReject:
+		match = func(a *event.Action) bool { return a.ID == o.ActionID }
+	case *event.AgentError:
+		match = func(a *event.Action) bool { return a.ToolCallID == o.ToolCallID }
+	default:
+		return nil
+	}
+	// An answer stands near its action: as far back as a batch is long.
+	const reach = 64
+	for i := min(seq-1, h.len()); i >= 1 && i >= seq-reach; i-- {
+		prev, err := h.at(i)
+		if err != nil {
+			return nil
+		}
+		if a, ok := prev.(*event.Action); ok && match(a) {
+			return a
+		}
+	}
+	return nil
+}

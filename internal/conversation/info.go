@@ -1,0 +1,164 @@
+package conversation
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+)
+
+// Status is the state of a conversation.
+type Status string
+
+// The statuses. Pausing is ours: it is stored as running.
+const (
+	Idle                   Status = "idle"
+	Running                Status = "running"
+	Pausing                Status = "pausing"
+	Paused                 Status = "paused"
+	WaitingForConfirmation Status = "waiting_for_confirmation"
+	Finished               Status = "finished"
+	Failed                 Status = "error"
+	Stuck                  Status = "stuck"
+	Deleting               Status = "deleting"
+)
+
+// StopReason says why a run ended or waits.
+type StopReason string
+
+// The stop reasons.
+const (
+	StopFinished      StopReason = "finished"
+	StopPaused        StopReason = "paused"
+	StopInterrupted   StopReason = "interrupted"
+	StopWaiting       StopReason = "waiting_for_confirmation"
+	StopMaxIterations StopReason = "max_iterations"
+	StopBudget        StopReason = "budget"
+	StopStuck         StopReason = "stuck"
+	StopRejected      StopReason = "rejected"
+	StopError         StopReason = "error"
+)
+
+// Cursor is a position on the active branch: seq counts from 1, and the epoch
+// grows when the branch changes.
+type Cursor struct{ Epoch, Seq int }
+
+// Info is a snapshot of a conversation's state.
+type Info struct {
+	ID                 string
+	Title              string
+	Workspace          string // absolute path
+	Status             Status
+	RunID              string
+	StopReason         StopReason
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+	Cursor             Cursor
+	MaxIterations      int
+	ConfirmationPolicy json.RawMessage
+	SecurityAnalyzer   json.RawMessage // nil if there is none
+	Model              string
+	Stats              json.RawMessage // OpenHands' ConversationStats, in its snapshot form
+	Pending            []Pending
+	Queued             []Outgoing
+	Tags               map[string]string
+	Error              *RunError
+	LockedBy           *Owner
+}
+
+// RunError says why a run failed.
+type RunError struct {
+	Code           string               `json:"code"`
+	Message        string               `json:"message"`
+	Classification event.Classification `json:"classification"`
+}
+
+// Owner is the process that holds a conversation.
+type Owner struct {
+	PID  int
+	Host string
+}
+
+// Pending is a batch of actions that waits for one decision of the user.
+type Pending struct {
+	RequestID string
+	RunID     string
+	Actions   []PendingAction
+	Reason    string
+}
+
+// PendingAction is one action of a [Pending].
+type PendingAction struct {
+	Action  *event.Action
+	Display *event.Display
+	Risk    event.Risk
+	Reason  string
+}
+
+// Outgoing is a message on its way into a conversation. ID becomes the id of
+// its event.
+type Outgoing struct {
+	ID      string           `json:"messageId"`
+	Message event.LLMMessage `json:"message"`
+	Sender  string           `json:"sender,omitempty"`
+}
+
+// Record is one event at its place, with its JSON as it is on disk.
+type Record struct {
+	Seq     int
+	Event   event.Event
+	JSON    json.RawMessage
+	Display *event.Display
+	// Replay tells that the event is an old one, sent because a client asked.
+	Replay bool
+}
+
+// Delta is a piece of an answer or of a tool's output as it comes; it is never
+// stored. One of MessageID and ToolCallID is set. Offset counts bytes from the
+// start of its stream.
+type Delta struct {
+	RunID      string
+	MessageID  string
+	ToolCallID string
+	Stream     Stream
+	Offset     int
+	Text       string
+}
+
+// Resolution tells how a [Pending] was resolved.
+type Resolution struct {
+	RequestID string `json:"requestId"`
+	// Outcome is approved, rejected or cancelled.
+	Outcome string `json:"outcome"`
+	// Via is reply, confirm, run, reject, interrupt or rule.
+	Via    string `json:"via"`
+	Client string `json:"client,omitempty"`
+
+	reason string
+	goOn   bool
+}
+
+// Outcome is how a run ended, or that it waits.
+type Outcome struct {
+	RunID      string
+	Status     Status
+	StopReason StopReason
+}
+
+// Observer is told what happens in a conversation: OpenHands' callbacks and
+// token callbacks. Everything but Delta comes from the conversation's own
+// goroutine, in order, after it is on disk; Delta comes from the goroutine that
+// works, and always before the event that ends it. No method may block.
+type Observer interface {
+	Event(epoch int, r Record)
+	Delta(d Delta)
+	// State gives the whole state; ended tells that this is the one terminal
+	// state of the run that info names.
+	State(info Info, ended bool)
+	// Started and Ended frame a run; Ended comes after its terminal State.
+	Started(runID string)
+	Ended(o Outcome)
+	// Waiting rings the doorbell: something waits for the user.
+	Waiting(p Pending)
+	Resolved(r Resolution)
+}

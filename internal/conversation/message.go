@@ -1,0 +1,162 @@
+package conversation
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+)
+
+// WhenBusy says what happens to a message that comes while a run goes on.
+type WhenBusy string
+
+// The choices: wait for the run's end, go in at the next step, or be refused.
+const (
+	Queue  WhenBusy = "queue"
+	Steer  WhenBusy = "steer"
+	Reject WhenBusy = "reject"
+)
+
+// Sent tells what became of a message.
+type Sent struct {
+	MessageID string
+	// Seq is the message's event, if it was appended.
+	Seq   int
+	RunID string
+	// Disposition is appended, started, queued or steered.
+	Disposition string
+}
+
+// SendMessage puts a message of the user into the conversation and, with run,
+// starts a run. The same message id twice gives the same answer. While a run
+// goes on or waits, whenBusy says what happens; a message never approves
+// anything.
+func (c *Conversation) SendMessage(m Outgoing, run bool, whenBusy WhenBusy, reply func(Sent, error)) error {
+	return c.post(func(ctx context.Context) {
+		if m.ID == "" {
+			m.ID = uuid.NewString()
+		} else if known, ok := c.known(m.ID); ok {
+			reply(known, nil)
+			return
+		}
+		sent, err := c.accept(ctx, m, run, whenBusy, reply)
+		if err != nil {
+			reply(Sent{}, err)
+			return
+		}
+		c.sent[m.ID] = sent
+	})
+}
+
+// known looks for a message that was sent before, in this process or another.
+func (c *Conversation) known(id string) (Sent, bool) {
+	if s, ok := c.sent[id]; ok {
+		return s, true
+	}
+	if seq := c.history.seqOf(id); seq > 0 {
+		return Sent{MessageID: id, Seq: seq, Disposition: "appended"}, true
+	}
+	same := func(m Outgoing) bool { return m.ID == id }
+	switch {
+	case slices.ContainsFunc(c.side.Queue, same):
+		return Sent{MessageID: id, RunID: c.side.RunID, Disposition: "queued"}, true
+	case slices.ContainsFunc(c.side.Steering, same):
+		return Sent{MessageID: id, RunID: c.side.RunID, Disposition: "steered"}, true
+	}
+	return Sent{}, false
+}
+
+func (c *Conversation) accept(ctx context.Context, m Outgoing, run bool, whenBusy WhenBusy, reply func(Sent, error)) (Sent, error) {
+	if c.run != nil {
+		return c.acceptBusy(ctx, m, whenBusy, reply)
+	}
+	if err := c.prepare(); err != nil {
+		return Sent{}, err
+	}
+	c.takeQueue()
+	seq, err := c.appendMessage(m)
+	if err != nil {
+		return Sent{}, err
+	}
+	if c.status == Finished || c.status == Stuck {
+		c.side.StopReason = ""
+		c.setStatus(Idle)
+	}
+	c.touch()
+	sent := Sent{MessageID: m.ID, Seq: seq, Disposition: "appended"}
+	if !run {
+		reply(sent, nil)
+		return sent, nil
+	}
+	c.newRun()
+	sent.RunID, sent.Disposition = c.run.id, "started"
+	reply(sent, nil)
+	c.start(ctx)
+	return sent, nil
+}
+
+func (c *Conversation) acceptBusy(ctx context.Context, m Outgoing, whenBusy WhenBusy, reply func(Sent, error)) (Sent, error) {
+	sent := Sent{MessageID: m.ID, RunID: c.run.id}
+	switch whenBusy {
+	case Reject:
+		return Sent{}, &BusyError{c.run.id, c.status}
+	case Steer:
+		sent.Disposition = "steered"
+		c.side.Steering = append(c.side.Steering, m)
+		c.touch()
+		reply(sent, nil)
+		if c.status == WaitingForConfirmation {
+			c.resolve(ctx, Resolution{Outcome: "rejected", Via: "reject", reason: m.Message.Text(), goOn: true})
+		}
+	default:
+		sent.Disposition = "queued"
+		c.side.Queue = append(c.side.Queue, m)
+		c.touch()
+		reply(sent, nil)
+	}
+	return sent, nil
+}
+
+// takeQueue appends what is queued; false if there was nothing, or the disk
+// refused.
+func (c *Conversation) takeQueue() bool {
+	if len(c.side.Queue) == 0 {
+		return false
+	}
+	queue := c.side.Queue
+	c.side.Queue = nil
+	c.touch()
+	for i, m := range queue {
+		if _, err := c.appendMessage(m); err != nil {
+			c.log.Error("appending a queued message", "conversation", c.id, "error", err)
+			c.side.Queue = queue[i:]
+			return i > 0
+		}
+	}
+	return true
+}
+
+// takeSteering appends what is meant for the next step, and puts a run that was
+// about to finish back to work.
+func (c *Conversation) takeSteering() error {
+	for len(c.side.Steering) > 0 {
+		if _, err := c.appendMessage(c.side.Steering[0]); err != nil {
+			return err
+		}
+		c.side.Steering = c.side.Steering[1:]
+		c.touch()
+		if c.status == Finished {
+			c.setStatus(Running)
+		}
+	}
+	return nil
+}
+
+func (c *Conversation) appendMessage(m Outgoing) (int, error) {
+	m.Message.Role = event.RoleUser
+	return c.append(&event.Message{
+		Meta: event.Meta{ID: m.ID, Source: event.SourceUser}, LLMMessage: m.Message, Sender: m.Sender,
+	})
+}

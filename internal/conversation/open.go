@@ -1,0 +1,317 @@
+package conversation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/policy"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/stats"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/store"
+)
+
+// Options are the parameters of OpenHands' LocalConversation.
+type Options struct {
+	// ID of the conversation; a new one if empty. With an id that exists the
+	// conversation is resumed: what is given here wins over what is stored.
+	ID string
+	// Base is the folder that holds the conversations; "" keeps this one in
+	// memory.
+	Base string
+	// Workspace is the absolute path of the folder to work in; required for a new
+	// conversation.
+	Workspace string
+	// Agent is OpenHands' Agent JSON with every field optional; nil for the stored
+	// one, or the configured default.
+	Agent json.RawMessage
+	// MaxIterations per run; 0 for the stored limit, or [DefaultMaxIterations].
+	MaxIterations int
+	// StuckDetection is on if nil.
+	StuckDetection *bool
+	// Policy is a ConfirmationPolicy; nil for the stored one, or NeverConfirm.
+	Policy json.RawMessage
+	// Analyzer is a SecurityAnalyzer; nil for the stored one, or none.
+	Analyzer json.RawMessage
+	// Secrets are values or sources by name.
+	Secrets map[string]json.RawMessage
+	Tags    map[string]string
+	Title   string
+	// MustExist refuses to make a new conversation.
+	MustExist bool
+}
+
+// env is what a [Manager] gives its conversations.
+type env struct {
+	newAgent NewAgent
+	log      *slog.Logger
+	onChange func()
+}
+
+// open creates or resumes a conversation and starts its goroutine, which ends
+// at Close. ctx bounds the life of the conversation.
+func open(ctx context.Context, o Options, e env) (*Conversation, error) {
+	s, err := openStore(&o)
+	if err != nil {
+		return nil, err
+	}
+	c, err := read(s, o, e)
+	if err == nil {
+		err = c.recover()
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	c.save()
+	c.out = nil // nobody listens yet
+	go c.loop(ctx)
+	return c, nil
+}
+
+func openStore(o *Options) (*store.Store, error) {
+	if o.ID == "" {
+		o.ID = uuid.NewString()
+	}
+	id, err := ParseID(o.ID)
+	if err != nil {
+		return nil, err
+	}
+	o.ID = id
+	if o.Base == "" {
+		if o.MustExist {
+			return nil, ErrNotFound
+		}
+		return store.Memory(), nil
+	}
+	if o.MustExist && !exists(o.Base, id) {
+		return nil, ErrNotFound
+	}
+	s, err := store.Open(o.Base, id, store.ReadWrite)
+	var locked *store.LockedError
+	switch {
+	case errors.As(err, &locked):
+		return nil, &LockedError{Owner{locked.PID, locked.Host},
+			fmt.Sprintf("the conversation is held by another process (pid %d); close it there, or open it with mode \"read\"", locked.PID)}
+	case err != nil:
+		return nil, &PersistenceError{err}
+	}
+	return s, nil
+}
+
+func exists(base, id string) bool {
+	s, err := store.Open(base, id, store.ReadOnly)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = s.Close() }() // opened for reading: nothing to lose
+	return s.Existed()
+}
+
+// ParseID takes an id with or without dashes and gives it with.
+func ParseID(id string) (string, error) {
+	u, err := uuid.Parse(id)
+	if err != nil {
+		return "", &ValueError{"id", fmt.Sprintf("%q is not a UUID", id)}
+	}
+	return u.String(), nil
+}
+
+// read makes a conversation of what is stored and what is given. Nothing is
+// written.
+func read(s *store.Store, o Options, e env) (*Conversation, error) {
+	c := &Conversation{
+		id: o.ID, store: s, log: e.log, onChange: e.onChange,
+		box: newMailbox(), ended: make(chan struct{}),
+		sent: map[string]Sent{}, stuckOn: true, status: Idle, maxIter: DefaultMaxIterations,
+	}
+	stored, err := c.readStored(s)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.readGiven(o); err != nil {
+		return nil, err
+	}
+	spec := o.Agent
+	if spec == nil && stored != nil {
+		spec = stored.Agent
+	}
+	c.agent, err = e.newAgent(AgentEnv{
+		ConversationID: c.id, Spec: spec, Workspace: c.workspace, Dir: s.Dir(),
+		Secrets: c.secrets.ForCommand, Mask: c.secrets.Mask,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var leaf string
+	var headEmpty bool
+	if stored != nil {
+		leaf, headEmpty = stored.LeafEventID, stored.HeadIsEmpty
+	}
+	c.history, err = newHistory(s, c.side.Epoch, c.side.Linear, c.side.Known, leaf, headEmpty)
+	if err != nil {
+		return nil, &PersistenceError{err}
+	}
+	if stored != nil {
+		c.history.lastUserMessage = stored.LastUserMessageID
+	}
+	if c.side.CreatedAt.IsZero() {
+		c.side.CreatedAt = firstTime(c.history)
+	}
+	if c.side.CreatedAt.IsZero() {
+		c.side.CreatedAt = time.Now()
+	}
+	if c.side.UpdatedAt.IsZero() {
+		c.side.UpdatedAt = c.side.CreatedAt
+	}
+	c.side.CreatedAt, c.side.UpdatedAt = c.side.CreatedAt.UTC(), c.side.UpdatedAt.UTC()
+	return c, nil
+}
+
+// readStored takes over base_state.json and agent_rpc.json; nil without them.
+func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
+	c.secrets = new(secret.Registry)
+	side, err := s.LoadSidecar()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, &PersistenceError{err}
+	}
+	c.side = decodeSidecar(side)
+	raw, err := s.LoadState()
+	if errors.Is(err, fs.ErrNotExist) || err == nil && raw == nil {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, &PersistenceError{err}
+	}
+	stored, err := decodeBaseState(raw)
+	if err != nil {
+		return nil, &PersistenceError{err}
+	}
+	if id, err := ParseID(stored.ID); err != nil || id != c.id {
+		return nil, &PersistenceError{fmt.Errorf("the folder of conversation %s holds the state of %s", c.id, stored.ID)}
+	}
+	c.kept = *stored
+	c.workspace, c.status, c.tags = stored.Workspace.WorkingDir, stored.ExecutionStatus, stored.Tags
+	if stored.MaxIterations > 0 {
+		c.maxIter = stored.MaxIterations
+	}
+	if stored.StuckDetection != nil {
+		c.stuckOn = *stored.StuckDetection
+	}
+	if len(stored.Policy) > 0 {
+		if c.policy, err = policy.Parse(stored.Policy); err != nil {
+			c.log.Warn("the stored confirmation policy can't be read; every action is asked for", "conversation", c.id, "error", err)
+			c.policy = policy.Always()
+		}
+	}
+	if c.analyzer, err = policy.ParseAnalyzer(stored.Analyzer); err != nil {
+		c.log.Warn("the stored security analyzer can't be run; every risk counts as unknown", "conversation", c.id, "error", err)
+	}
+	if len(stored.Stats) > 0 {
+		if err := json.Unmarshal(stored.Stats, &c.stats); err != nil {
+			c.log.Warn("the stored statistics can't be read and begin anew", "conversation", c.id, "error", err)
+			c.stats = stats.Stats{}
+		}
+	}
+	if len(stored.SecretRegistry) > 0 {
+		if err := c.secrets.Load(stored.SecretRegistry); err != nil {
+			c.log.Warn("the stored secrets can't be read", "conversation", c.id, "error", err)
+		}
+	}
+	return stored, nil
+}
+
+// readGiven lets what the caller gives win over what is stored.
+func (c *Conversation) readGiven(o Options) error {
+	if o.Workspace != "" {
+		c.workspace = o.Workspace
+	}
+	if c.workspace == "" {
+		return &ValueError{"workspace", "a new conversation needs a folder to work in"}
+	}
+	if o.MaxIterations < 0 {
+		return &ValueError{"maxIterationPerRun", "must be at least 1"}
+	}
+	if o.MaxIterations > 0 {
+		c.maxIter = o.MaxIterations
+	}
+	if o.StuckDetection != nil {
+		c.stuckOn = *o.StuckDetection
+	}
+	var err error
+	if o.Policy != nil {
+		if c.policy, err = policy.Parse(o.Policy); err != nil {
+			return &ValueError{"confirmationPolicy", err.Error()}
+		}
+	}
+	if o.Analyzer != nil {
+		if c.analyzer, err = policy.ParseAnalyzer(o.Analyzer); err != nil {
+			return &ValueError{"securityAnalyzer", err.Error()}
+		}
+		c.kept.Analyzer = nil
+	}
+	if o.Secrets != nil {
+		if err := c.secrets.Update(o.Secrets); err != nil {
+			return &ValueError{"secrets", err.Error()}
+		}
+	}
+	if o.Tags != nil {
+		if err := checkTags(o.Tags); err != nil {
+			return err
+		}
+		for k, v := range o.Tags {
+			if c.tags == nil {
+				c.tags = map[string]string{}
+			}
+			c.tags[k] = v
+		}
+	}
+	if o.Title != "" {
+		setTitle(&c.tags, o.Title)
+		return checkTags(c.tags)
+	}
+	return nil
+}
+
+// recover brings a conversation back into a truthful state: one whose process
+// died in a run ends with an error, and nothing is run twice; one that waits
+// goes on waiting.
+func (c *Conversation) recover() error {
+	switch c.status {
+	case Running, Pausing:
+		if err := c.history.load(); err != nil {
+			return &PersistenceError{err}
+		}
+		detail := "The process ended while the run was going on."
+		if err := c.answerOpen("The process ended while this call was going on, so it did not complete. It may have had effects already; it was not run again."); err != nil {
+			return err
+		}
+		class := event.Classification{Kind: "internal", Retryable: true, UserAction: "retry"}
+		if err := c.appendAll(&event.ConversationError{
+			Meta: event.Meta{Source: event.SourceEnvironment}, Code: "ProcessEnded", Detail: detail, Classification: class,
+		}); err != nil {
+			return err
+		}
+		c.status, c.side.StopReason = Failed, StopError
+		c.side.Error = &RunError{"ProcessEnded", detail, class}
+	case WaitingForConfirmation:
+		if err := c.history.load(); err != nil {
+			return &PersistenceError{err}
+		}
+		if len(c.history.open.Actions()) == 0 {
+			c.status, c.side.StopReason = Idle, ""
+			break
+		}
+		if c.side.RunID == "" {
+			c.side.RunID = uuid.NewString()
+		}
+		c.run = &run{id: c.side.RunID, iteration: c.side.Iteration}
+	}
+	return nil
+}

@@ -1,0 +1,386 @@
+package conversation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+)
+
+// run is a run that executes or waits. It belongs to the conversation's
+// goroutine.
+type run struct {
+	id        string
+	iteration int
+	// phase is the work that goes on: the model thinks or tools act. Nil between
+	// steps and while the run waits.
+	phase *phase
+	// pausing and interrupting say what the user asked for.
+	pausing      bool
+	interrupting bool
+	// approved tells that the actions that are open may be carried out.
+	approved bool
+	waiters  []func(Outcome)
+	onEnd    []func()
+}
+
+// phase is one piece of work in goroutines of its own.
+type phase struct {
+	cancel context.CancelFunc
+	// open lets deltas and results pass; it is shut when the work is given up.
+	open atomic.Bool
+}
+
+// workGrace is how long an interrupted model call or tool may take to end
+// before its result is given up.
+const workGrace = time.Second
+
+// Run starts a run, or approves what waits for confirmation, as run() of the
+// reference does. reply gets the run's id. ended, if not nil, is called when
+// the run ended or waits, after everything else was published.
+func (c *Conversation) Run(reply func(runID string, err error), ended func(Outcome)) error {
+	return c.post(func(ctx context.Context) {
+		switch {
+		case c.run != nil && c.status == WaitingForConfirmation:
+			reply(c.run.id, nil)
+			c.wait(ended)
+			c.resolve(ctx, Resolution{Outcome: "approved", Via: "run"})
+		case c.run != nil:
+			reply("", &BusyError{c.run.id, c.status})
+		default:
+			c.newRun()
+			reply(c.run.id, nil)
+			c.wait(ended)
+			c.start(ctx)
+		}
+	})
+}
+
+func (c *Conversation) wait(ended func(Outcome)) {
+	if ended != nil {
+		c.run.waiters = append(c.run.waiters, ended)
+	}
+}
+
+// newRun makes the run's record; start sets it going.
+func (c *Conversation) newRun() {
+	c.run = &run{id: uuid.NewString()}
+	c.side.RunID, c.side.StopReason, c.side.Error, c.side.Iteration = c.run.id, "", nil, 0
+}
+
+// start begins the run that newRun made. A conversation that is finished has
+// nothing to do: its run ends at once, without asking the model.
+func (c *Conversation) start(ctx context.Context) {
+	if c.status != Finished {
+		if c.status != Paused {
+			c.takeQueue()
+		}
+		c.setStatus(Running)
+	}
+	c.touch()
+	id := c.run.id
+	c.publish(func(o Observer) { o.Started(id) })
+	if err := c.prepare(); err != nil {
+		c.fail(err)
+		return
+	}
+	c.advance(ctx)
+}
+
+// prepare reads the history and makes sure that it begins with the system
+// prompt.
+func (c *Conversation) prepare() error {
+	if err := c.history.load(); err != nil {
+		return &PersistenceError{err}
+	}
+	for _, e := range c.history.events[:min(3, len(c.history.events))] {
+		switch e := e.(type) {
+		case *event.SystemPrompt:
+			return nil
+		case *event.Message:
+			if e.Source == event.SourceUser {
+				return nil // written by a release that kept its prompt elsewhere
+			}
+		}
+	}
+	_, err := c.append(c.agent.SystemPrompt(c.secrets.Names()))
+	return err
+}
+
+// advance goes on with the run: it is the head of the reference's loop, where
+// no work is going on.
+func (c *Conversation) advance(ctx context.Context) {
+	r := c.run
+	if r.pausing {
+		if c.status == Finished {
+			c.end(Finished, StopFinished) // the queue waits: the user asked to stop
+			return
+		}
+		if err := c.appendAll(&event.Pause{Meta: event.Meta{Source: event.SourceUser}}); err != nil {
+			c.fail(err)
+			return
+		}
+		c.end(Paused, StopPaused)
+		return
+	}
+	if err := c.takeSteering(); err != nil {
+		c.fail(err)
+		return
+	}
+	if c.status == Finished {
+		if c.closing || !c.takeQueue() {
+			c.end(Finished, StopFinished)
+			return
+		}
+		// A new turn of the user's has its own budget of steps.
+		r.iteration = 0
+		c.setStatus(Running)
+	}
+	open := c.history.open.Actions()
+	if c.stuckOn && !r.approved {
+		verdict := c.detector.Check(c.history.events)
+		if verdict.Nudge != "" {
+			if err := c.appendAll(nudge(verdict.Nudge)); err != nil {
+				c.fail(err)
+				return
+			}
+		} else if verdict.Stuck {
+			c.side.Error = &RunError{Code: "Stuck", Message: verdict.Detail, Classification: event.ClassAgentAction}
+			c.end(Stuck, StopStuck)
+			return
+		}
+	}
+	r.approved = false
+	if len(open) > 0 {
+		c.act(ctx, open)
+	} else {
+		c.think(ctx)
+	}
+}
+
+// stepped counts a step and applies the limits.
+func (c *Conversation) stepped(ctx context.Context) {
+	c.touch()
+	r := c.run
+	r.iteration++
+	c.side.Iteration = r.iteration
+	if r.iteration >= c.maxIter && c.status != Finished {
+		detail := fmt.Sprintf("the limit of %d steps per run was reached", c.maxIter)
+		if err := c.endWithError(StopMaxIterations, "MaxIterationsReached", detail, nil); err != nil {
+			c.log.Error("storing the end of a run", "conversation", c.id, "error", err)
+		}
+		return
+	}
+	c.advance(ctx)
+}
+
+// fail ends the run with an error.
+func (c *Conversation) fail(err error) {
+	code, detail := codeOf(err), err.Error()
+	if storeErr := c.endWithError(StopError, code, detail, err); storeErr != nil {
+		c.log.Error("storing the end of a run", "conversation", c.id, "error", storeErr)
+	}
+}
+
+// endWithError answers what is open, stores the error and ends the run. The
+// run ends even where the disk refuses.
+func (c *Conversation) endWithError(reason StopReason, code, detail string, cause error) error {
+	detail = c.secrets.Mask(detail)
+	class := event.Classify(code, detail)
+	c.side.Error = &RunError{Code: code, Message: detail, Classification: class}
+	var err error
+	if reason == StopError {
+		err = c.answerOpen("The run ended with an error before this call was carried out: " + detail)
+	}
+	var persistence *PersistenceError
+	if !errors.As(cause, &persistence) {
+		_, appendErr := c.append(&event.ConversationError{
+			Meta: event.Meta{Source: event.SourceEnvironment}, Code: code, Detail: detail, Classification: class,
+		})
+		err = errors.Join(err, appendErr)
+	}
+	c.end(Failed, reason)
+	return err
+}
+
+// end is the one place where a run ends. Everything the run did is on disk and
+// published before its terminal state; who waited for it is told last.
+func (c *Conversation) end(s Status, reason StopReason) {
+	r := c.run
+	c.run = nil
+	c.side.StopReason = reason
+	c.status = s
+	c.save()
+	c.flush()
+	if err := c.store.Sync(); err != nil {
+		c.log.Error("syncing the conversation", "conversation", c.id, "error", err)
+	}
+	c.changed = false
+	info, outcome := c.info(), Outcome{r.id, s, reason}
+	for _, o := range c.listeners() {
+		o.State(info, true)
+		o.Ended(outcome)
+	}
+	for _, tell := range r.waiters {
+		tell(outcome)
+	}
+	for _, f := range r.onEnd {
+		f()
+	}
+	if c.onChange != nil {
+		c.onChange()
+	}
+}
+
+// Pause asks the run to stop at the next step. reply gets pausing while the run
+// goes on, and the status itself where there is nothing to pause.
+func (c *Conversation) Pause(reply func(Status, error)) error {
+	return c.post(func(context.Context) {
+		switch {
+		case c.run != nil && c.run.phase != nil:
+			if !c.run.interrupting {
+				c.run.pausing = true
+				c.setStatus(Pausing)
+			}
+			reply(Pausing, nil)
+		case c.status == Idle && c.run == nil:
+			err := c.appendAll(&event.Pause{Meta: event.Meta{Source: event.SourceUser}})
+			if err == nil {
+				c.side.StopReason = StopPaused
+				c.setStatus(Paused)
+			}
+			reply(c.status, err)
+		default:
+			reply(c.status, nil)
+		}
+	})
+}
+
+// Interrupt stops the model call and the tools that run, now. The outcome is a
+// state: paused, with every open call answered.
+func (c *Conversation) Interrupt(reply func(error)) error {
+	return c.post(func(context.Context) {
+		reply(nil)
+		c.interrupt(false)
+	})
+}
+
+// interrupt stops the work; closing also gives up the wait for it sooner.
+func (c *Conversation) interrupt(closing bool) {
+	r := c.run
+	switch {
+	case r == nil && c.status == Idle && !closing:
+		if err := c.appendAll(&event.Pause{Meta: event.Meta{Source: event.SourceUser}}); err != nil {
+			c.log.Error("storing a pause", "conversation", c.id, "error", err)
+			return
+		}
+		c.side.StopReason = StopPaused
+		c.setStatus(Paused)
+	case r == nil:
+	case r.phase == nil && c.status == WaitingForConfirmation:
+		p := c.pending()
+		if p != nil {
+			c.publishResolution(Resolution{RequestID: p.RequestID, Outcome: "cancelled", Via: "interrupt"})
+		}
+		c.interrupted()
+	case r.interrupting:
+	default:
+		r.interrupting = true
+		work := r.phase
+		work.cancel()
+		time.AfterFunc(workGrace, func() {
+			_ = c.post(func(context.Context) { // closed meanwhile: nothing to give up
+				if c.run == r && r.phase == work {
+					c.log.Warn("the work did not end in time after an interrupt", "conversation", c.id)
+					work.open.Store(false)
+					r.phase = nil
+					c.interrupted()
+				}
+			})
+		})
+	}
+}
+
+// interrupted ends an interrupted run: every open action is answered.
+func (c *Conversation) interrupted() {
+	err := c.answerOpen("The call was interrupted by the user and the conversation is paused. It may have had effects already.")
+	if err == nil {
+		err = c.appendAll(&event.Interrupt{Meta: event.Meta{Source: event.SourceUser}})
+	}
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.end(Paused, StopInterrupted)
+}
+
+// answerOpen answers every open action with an error event.
+func (c *Conversation) answerOpen(text string) error {
+	for _, a := range c.history.open.Actions() {
+		if err := c.appendAll(answer(a, text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func answer(a *event.Action, text string) *event.AgentError {
+	return &event.AgentError{
+		Meta: event.Meta{Source: event.SourceAgent}, ToolName: a.ToolName, ToolCallID: a.ToolCallID,
+		Error: text, Classification: event.ClassAgentAction,
+	}
+}
+
+// nudge is a message of the environment that the model reads as the user's.
+func nudge(text string) *event.Message {
+	return &event.Message{
+		Meta:       event.Meta{Source: event.SourceEnvironment},
+		LLMMessage: event.LLMMessage{Role: event.RoleUser, Content: []event.Content{event.Text(text)}},
+	}
+}
+
+func (c *Conversation) appendAll(events ...event.Event) error {
+	for _, e := range events {
+		if _, err := c.append(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// panicked ends a run whose handling broke.
+func (c *Conversation) panicked(p any) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.log.Error("panic while ending a run", "conversation", c.id, "panic", p)
+		}
+	}()
+	if c.run != nil {
+		if c.run.phase != nil {
+			c.run.phase.open.Store(false)
+			c.run.phase.cancel()
+		}
+		c.fail(fmt.Errorf("internal error: panic: %v", p))
+	}
+}
+
+// codeOf names an error as OpenHands does: by its class, where it has one.
+func codeOf(err error) string {
+	var coded interface{ Code() string }
+	var persistence *PersistenceError
+	switch {
+	case errors.As(err, &coded):
+		return coded.Code()
+	case errors.As(err, &persistence):
+		return "PersistenceError"
+	}
+	return "InternalError"
+}
+
+func stack() string { return string(debug.Stack()) }

@@ -1,0 +1,221 @@
+package conversation
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// baseState is OpenHands' base_state.json, in its order of fields.
+type baseState struct {
+	ID                string            `json:"id"`
+	Agent             json.RawMessage   `json:"agent"`
+	Workspace         workspaceState    `json:"workspace"`
+	PersistenceDir    string            `json:"persistence_dir"`
+	MaxIterations     int               `json:"max_iterations"`
+	StuckDetection    *bool             `json:"stuck_detection"`
+	ExecutionStatus   Status            `json:"execution_status"`
+	AgentStatus       Status            `json:"agent_status"` // releases before 1.0
+	Policy            json.RawMessage   `json:"confirmation_policy"`
+	Analyzer          json.RawMessage   `json:"security_analyzer"`
+	ActivatedSkills   []string          `json:"activated_knowledge_skills"`
+	ActivatedRules    []string          `json:"activated_path_rules"`
+	InvokedSkills     []string          `json:"invoked_skills"`
+	BlockedActions    json.RawMessage   `json:"blocked_actions"`
+	BlockedMessages   json.RawMessage   `json:"blocked_messages"`
+	LastUserMessageID string            `json:"last_user_message_id"`
+	LeafEventID       string            `json:"leaf_event_id"`
+	HeadIsEmpty       bool              `json:"head_is_empty"`
+	Stats             json.RawMessage   `json:"stats"`
+	SecretRegistry    json.RawMessage   `json:"secret_registry"`
+	Tags              map[string]string `json:"tags"`
+	AgentState        json.RawMessage   `json:"agent_state"`
+	HookConfig        json.RawMessage   `json:"hook_config"`
+}
+
+type workspaceState struct {
+	WorkingDir string `json:"working_dir"`
+	Kind       string `json:"kind"`
+}
+
+// encode writes the state. It is assembled by hand so that the long lists of
+// the statistics are copied, not parsed again, at every step.
+func (s *baseState) encode() []byte {
+	var o object
+	o.value("id", s.ID)
+	o.raw("agent", s.Agent)
+	o.value("workspace", s.Workspace)
+	if s.PersistenceDir != "" {
+		o.value("persistence_dir", s.PersistenceDir)
+	}
+	o.value("max_iterations", s.MaxIterations)
+	o.value("stuck_detection", s.StuckDetection == nil || *s.StuckDetection)
+	o.value("execution_status", s.ExecutionStatus)
+	o.raw("confirmation_policy", s.Policy)
+	o.raw("security_analyzer", s.Analyzer)
+	o.list("activated_knowledge_skills", s.ActivatedSkills)
+	o.list("activated_path_rules", s.ActivatedRules)
+	o.list("invoked_skills", s.InvokedSkills)
+	o.rawOr("blocked_actions", s.BlockedActions, "{}")
+	o.rawOr("blocked_messages", s.BlockedMessages, "{}")
+	if s.LastUserMessageID != "" {
+		o.value("last_user_message_id", s.LastUserMessageID)
+	}
+	if s.LeafEventID != "" {
+		o.value("leaf_event_id", s.LeafEventID)
+	}
+	o.value("head_is_empty", s.HeadIsEmpty)
+	o.rawOr("stats", s.Stats, `{"usage_to_metrics":{}}`)
+	o.rawOr("secret_registry", s.SecretRegistry, `{"secret_sources":{}}`)
+	o.tags("tags", s.Tags)
+	o.rawOr("agent_state", s.AgentState, "{}")
+	o.raw("hook_config", s.HookConfig)
+	return o.bytes()
+}
+
+func decodeBaseState(raw []byte) (*baseState, error) {
+	var s baseState
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, fmt.Errorf("base_state.json can't be read: %w", err)
+	}
+	if s.ExecutionStatus == "" {
+		s.ExecutionStatus = s.AgentStatus
+	}
+	if s.ExecutionStatus == "" {
+		s.ExecutionStatus = Idle
+	}
+	return &s, nil
+}
+
+// sidecar is agent_rpc.json: what OpenHands has no place for. A conversation
+// without it opens all the same.
+type sidecar struct {
+	Version int `json:"version"`
+	Epoch   int `json:"epoch"`
+	// Linear promises that the first Known events form one branch.
+	Linear     bool         `json:"linear"`
+	Known      int          `json:"known"`
+	CreatedAt  time.Time    `json:"createdAt"`
+	UpdatedAt  time.Time    `json:"updatedAt"`
+	RunID      string       `json:"runId,omitempty"`
+	Iteration  int          `json:"iteration,omitempty"`
+	StopReason StopReason   `json:"stopReason,omitempty"`
+	Error      *RunError    `json:"error,omitempty"`
+	Queue      []Outgoing   `json:"queue,omitempty"`
+	Steering   []Outgoing   `json:"steering,omitempty"`
+	Resolved   []Resolution `json:"resolved,omitempty"`
+	// Asked says why the question that waits was asked.
+	Asked *asked `json:"asked,omitempty"`
+}
+
+// asked is why the user was asked.
+type asked struct {
+	Reason  string            `json:"reason,omitempty"`
+	Outside map[string]string `json:"outside,omitempty"` // by action id
+}
+
+func decodeSidecar(raw []byte) *sidecar {
+	sc := &sidecar{}
+	if raw == nil || json.Unmarshal(raw, sc) != nil || sc.Version != 1 {
+		// It only adds to what OpenHands stores: without it we know less, no more.
+		return &sidecar{Version: 1, Epoch: 1}
+	}
+	if sc.Epoch < 1 {
+		sc.Epoch = 1
+	}
+	return sc
+}
+
+// object builds a JSON object field by field.
+type object struct{ buf []byte }
+
+func (o *object) key(name string) {
+	if len(o.buf) == 0 {
+		o.buf = append(o.buf, '{')
+	} else {
+		o.buf = append(o.buf, ',')
+	}
+	o.buf = strconv.AppendQuote(o.buf, name)
+	o.buf = append(o.buf, ':')
+}
+
+// raw adds encoded JSON; null is left out.
+func (o *object) raw(name string, v json.RawMessage) {
+	if len(v) == 0 || string(v) == "null" {
+		return
+	}
+	o.key(name)
+	o.buf = append(o.buf, v...)
+}
+
+func (o *object) rawOr(name string, v json.RawMessage, fallback string) {
+	if len(v) == 0 || string(v) == "null" {
+		v = json.RawMessage(fallback)
+	}
+	o.raw(name, v)
+}
+
+func (o *object) value(name string, v any) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return // strings, numbers and booleans always encode
+	}
+	o.raw(name, raw)
+}
+
+func (o *object) list(name string, v []string) {
+	if v == nil {
+		v = []string{}
+	}
+	o.value(name, v)
+}
+
+func (o *object) tags(name string, v map[string]string) {
+	if v == nil {
+		v = map[string]string{}
+	}
+	o.value(name, v)
+}
+
+func (o *object) bytes() []byte { return append(o.buf, '}') }
+
+// checkTags applies OpenHands' rules for tags: keys of lower-case letters and
+// digits, values of up to 256 characters.
+func checkTags(tags map[string]string) error {
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
+		if k == "" {
+			return &ValueError{"tags", "a key is empty"}
+		}
+		for _, r := range k {
+			if (r < 'a' || r > 'z') && (r < '0' || r > '9') {
+				return &ValueError{"tags", fmt.Sprintf("key %q: only a-z and 0-9 are allowed", k)}
+			}
+		}
+		if len([]rune(tags[k])) > 256 {
+			return &ValueError{"tags", fmt.Sprintf("the value of %q is longer than 256 characters", k)}
+		}
+	}
+	return nil
+}
+
+// stored gives the status as OpenHands knows it.
+func (s Status) stored() Status {
+	if s == Pausing {
+		return Running
+	}
+	return s
+}
+
+// firstTime gives the time of the first event, for conversations without a
+// sidecar.
+func firstTime(h *history) time.Time {
+	if h.len() > 0 {
+		if e, err := h.at(1); err == nil {
+			return e.Head().Time()
+		}
+	}
+	return time.Time{}
+}

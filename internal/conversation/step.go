@@ -1,0 +1,326 @@
+package conversation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/policy"
+)
+
+// begin starts a phase of work: do runs in a goroutine of its own and gives
+// what is to be done with its result in the conversation's goroutine. A result
+// that comes after the phase was given up is thrown away.
+func (c *Conversation) begin(ctx context.Context, do func(context.Context, *phase) func(context.Context)) {
+	workCtx, cancel := context.WithCancel(ctx)
+	work := &phase{cancel: cancel}
+	work.open.Store(true)
+	c.run.phase = work
+	go func() {
+		defer cancel()
+		then := do(workCtx, work)
+		_ = c.post(func(ctx context.Context) { // closed: the result is of no use
+			if c.run != nil && c.run.phase == work {
+				c.run.phase = nil
+				work.open.Store(false)
+				then(ctx)
+			}
+		})
+	}()
+}
+
+// think asks the model once.
+func (c *Conversation) think(ctx context.Context) {
+	q := Question{
+		Messages: c.history.view.Messages(c.agent.Render),
+		CacheKey: c.id,
+		EventID:  uuid.NewString(),
+		Analyzed: c.analyzer != nil,
+	}
+	runID := c.run.id
+	c.begin(ctx, func(ctx context.Context, work *phase) (then func(context.Context)) {
+		deltas := c.newDeltas(work, runID)
+		q.Stream = func(p Piece) {
+			if p.ToolCallID != "" {
+				deltas.send("", p.ToolCallID, p.Stream, p.Text)
+			} else {
+				deltas.send(q.EventID, "", p.Stream, p.Text)
+			}
+		}
+		t, err := guard(func() (*Thought, error) { return c.agent.Think(ctx, q) })
+		deltas.flush()
+		return func(ctx context.Context) { c.thought(ctx, q.EventID, t, err) }
+	})
+}
+
+// thought takes the model's answer.
+func (c *Conversation) thought(ctx context.Context, firstID string, t *Thought, err error) {
+	if t != nil {
+		c.stats.Add(t.Call)
+	}
+	switch {
+	case c.run.interrupting && err != nil:
+		c.interrupted()
+		return
+	case err != nil:
+		c.modelFailed(ctx, err)
+		return
+	}
+	for i, e := range t.Events {
+		if i == 0 {
+			e.Head().ID = firstID
+		}
+		if _, err := c.append(e); err != nil {
+			c.fail(err)
+			return
+		}
+	}
+	switch {
+	case c.run.interrupting:
+		c.interrupted()
+	case t.Final:
+		c.setStatus(Finished)
+		c.stepped(ctx)
+	case t.Nudge != "":
+		if err := c.appendAll(nudge(t.Nudge)); err != nil {
+			c.fail(err)
+			return
+		}
+		c.stepped(ctx)
+	default:
+		c.decide(ctx)
+	}
+}
+
+// modelFailed goes on after failures that the model can mend, and ends the run
+// after others.
+func (c *Conversation) modelFailed(ctx context.Context, err error) {
+	var nudged interface{ Nudge() string }
+	if errors.As(err, &nudged) {
+		if text := nudged.Nudge(); text != "" {
+			if err := c.appendAll(nudge(text)); err != nil {
+				c.fail(err)
+				return
+			}
+			c.stepped(ctx)
+			return
+		}
+	}
+	c.fail(err)
+}
+
+// decide lets the policy say whether the new actions may be carried out.
+func (c *Conversation) decide(ctx context.Context) {
+	actions := c.history.open.Actions()
+	if len(actions) == 0 {
+		c.stepped(ctx) // every call was invalid, and is answered
+		return
+	}
+	if d := c.judge(actions); d.confirm {
+		c.side.Asked = &asked{Reason: d.reason, Outside: d.outside}
+		c.askUser(ctx)
+		return
+	}
+	if c.run.pausing {
+		c.stepped(ctx) // the actions stay open until the run goes on
+		return
+	}
+	c.act(ctx, actions)
+}
+
+// decision is what the policy says of a batch.
+type decision struct {
+	confirm bool
+	reason  string
+	outside map[string]string // by action id: which path lies outside
+}
+
+// judge applies the confirmation policy and the rule for files outside the
+// workspace.
+func (c *Conversation) judge(actions []*event.Action) decision {
+	confirm, _, reason := policy.Decide(c.policy, c.analyzer, actions)
+	d := decision{confirm: confirm, reason: reason, outside: map[string]string{}}
+	for _, a := range actions {
+		if path := c.agent.Outside(a); path != "" && c.policy.Active() {
+			d.confirm = true
+			d.outside[a.ID] = path + " is outside the workspace"
+		}
+	}
+	return d
+}
+
+// act carries out actions in order and stores each result as it comes.
+func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
+	run, finishing := c.cutAfterFinish(actions)
+	refused := func(a *event.Action) string {
+		if !c.policy.Active() {
+			return c.agent.Outside(a)
+		}
+		return ""
+	}
+	var outside []string
+	for _, a := range run {
+		outside = append(outside, refused(a))
+	}
+	runID := c.run.id
+	c.begin(ctx, func(ctx context.Context, work *phase) func(context.Context) {
+		for i, a := range run {
+			if ctx.Err() != nil {
+				break
+			}
+			var result event.Event
+			if outside[i] != "" {
+				result = answer(a, fmt.Sprintf("%s is outside the workspace %s, and nobody can be asked: the confirmation policy is NeverConfirm. "+
+					"Work inside the workspace, or ask the user to allow it.", outside[i], c.workspace))
+			} else {
+				deltas := c.newDeltas(work, runID)
+				result, _ = guard(func() (event.Event, error) {
+					return c.agent.Act(ctx, a, func(text string) { deltas.send("", a.ToolCallID, StreamStdout, text) }), nil
+				})
+				deltas.flush()
+			}
+			if result == nil {
+				result = answer(a, "the tool broke while it carried out this call")
+			}
+			c.deliver(work, result)
+		}
+		return func(ctx context.Context) { c.acted(ctx, actions, run, finishing) }
+	})
+}
+
+// deliver stores a result while the batch goes on, so that a crash in the
+// middle loses nothing that was done.
+func (c *Conversation) deliver(work *phase, result event.Event) {
+	_ = c.post(func(context.Context) { // closed: nobody is left to be told
+		if c.run == nil || c.run.phase != work {
+			return
+		}
+		if _, err := c.append(result); err != nil {
+			work.cancel()
+			c.run.phase = nil
+			work.open.Store(false)
+			c.fail(err)
+		}
+	})
+}
+
+// cutAfterFinish gives the actions up to the first finish call.
+func (c *Conversation) cutAfterFinish(actions []*event.Action) (run []*event.Action, finishing bool) {
+	for i, a := range actions {
+		if a.ToolName == finishTool {
+			return actions[:i+1], true
+		}
+	}
+	return actions, false
+}
+
+// finishTool is the tool whose call ends a turn.
+const finishTool = "finish"
+
+// acted goes on after a batch.
+func (c *Conversation) acted(ctx context.Context, actions, ran []*event.Action, finishing bool) {
+	if c.run.interrupting {
+		c.interrupted()
+		return
+	}
+	for _, a := range actions[len(ran):] {
+		if err := c.appendAll(answer(a, "This call was not carried out: it came after the finish call, which ended the turn.")); err != nil {
+			c.fail(err)
+			return
+		}
+	}
+	if finishing && c.succeeded(ran[len(ran)-1]) {
+		c.setStatus(Finished)
+	}
+	c.stepped(ctx)
+}
+
+// succeeded tells whether the action was answered by an observation.
+func (c *Conversation) succeeded(a *event.Action) bool {
+	events := c.history.events
+	for i := len(events) - 1; i >= 0; i-- {
+		if o, ok := events[i].(*event.Observation); ok && o.ActionID == a.ID {
+			return true
+		}
+		if e, ok := events[i].(*event.AgentError); ok && e.ToolCallID == a.ToolCallID {
+			return false
+		}
+	}
+	return false
+}
+
+// guard contains a panic of the agent.
+func guard[T any](f func() (T, error)) (result T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("internal error: panic: %v\n%s", p, stack())
+		}
+	}()
+	return f()
+}
+
+// deltas sends the pieces of one phase, masked, with their offsets.
+type deltas struct {
+	c     *Conversation
+	work  *phase
+	runID string
+	mu    sync.Mutex
+	order []*deltaStream
+}
+
+type deltaStream struct {
+	messageID, toolCallID string
+	stream                Stream
+	offset                int
+	mask                  masker
+}
+
+// masker hides secrets in a stream, also where one is split over pieces.
+type masker interface {
+	Write(text string) string
+	Flush() string
+}
+
+func (c *Conversation) newDeltas(work *phase, runID string) *deltas {
+	return &deltas{c: c, work: work, runID: runID}
+}
+
+func (d *deltas) send(messageID, toolCallID string, stream Stream, text string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var s *deltaStream
+	for _, known := range d.order {
+		if known.messageID == messageID && known.toolCallID == toolCallID && known.stream == stream {
+			s = known
+		}
+	}
+	if s == nil {
+		s = &deltaStream{messageID: messageID, toolCallID: toolCallID, stream: stream, mask: d.c.secrets.Stream()}
+		d.order = append(d.order, s)
+	}
+	d.emit(s, s.mask.Write(text))
+}
+
+// flush sends what the masks held back; nothing may be sent after it.
+func (d *deltas) flush() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.order {
+		d.emit(s, s.mask.Flush())
+	}
+}
+
+func (d *deltas) emit(s *deltaStream, text string) {
+	if text == "" || !d.work.open.Load() {
+		return
+	}
+	delta := Delta{d.runID, s.messageID, s.toolCallID, s.stream, s.offset, text}
+	s.offset += len(text)
+	for _, o := range d.c.listeners() {
+		o.Delta(delta)
+	}
+}

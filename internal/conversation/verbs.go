@@ -1,0 +1,250 @@
+package conversation
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/policy"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/stats"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/title"
+)
+
+// SetConfirmationPolicy changes the policy, from the next decision on; what
+// waits goes on waiting.
+func (c *Conversation) SetConfirmationPolicy(raw json.RawMessage, reply func(Info, error)) error {
+	return c.change(reply, func() error {
+		p, err := policy.Parse(raw)
+		if err != nil {
+			return &ValueError{"policy", err.Error()}
+		}
+		c.policy = p
+		return nil
+	})
+}
+
+// SetSecurityAnalyzer changes the analyzer; null takes it away.
+func (c *Conversation) SetSecurityAnalyzer(raw json.RawMessage, reply func(Info, error)) error {
+	return c.change(reply, func() error {
+		a, err := policy.ParseAnalyzer(raw)
+		if err != nil {
+			return &ValueError{"analyzer", err.Error()}
+		}
+		c.analyzer, c.kept.Analyzer = a, nil
+		return nil
+	})
+}
+
+// Update is a change of what the user may set at any time. Nil fields stay.
+type Update struct {
+	Title         *string
+	Tags          map[string]string
+	MaxIterations *int
+}
+
+// Update changes title, tags (all of them) and the limit of steps.
+func (c *Conversation) Update(u Update, reply func(Info, error)) error {
+	return c.change(reply, func() error {
+		if u.MaxIterations != nil && *u.MaxIterations < 1 {
+			return &ValueError{"maxIterationPerRun", "must be at least 1"}
+		}
+		tags := maps.Clone(c.tags)
+		if u.Tags != nil {
+			old, named := tags["title"]
+			tags = maps.Clone(u.Tags)
+			if _, given := tags["title"]; !given && named {
+				tags["title"] = old
+			}
+		}
+		if u.Title != nil {
+			setTitle(&tags, *u.Title)
+		}
+		if err := checkTags(tags); err != nil {
+			return err
+		}
+		c.tags = tags
+		if u.MaxIterations != nil {
+			c.maxIter = *u.MaxIterations
+		}
+		return nil
+	})
+}
+
+func setTitle(tags *map[string]string, text string) {
+	if *tags == nil {
+		*tags = map[string]string{}
+	}
+	if text == "" {
+		delete(*tags, "title")
+	} else {
+		(*tags)["title"] = text
+	}
+}
+
+// change applies a change of the state and hands out the new one.
+func (c *Conversation) change(reply func(Info, error), apply func() error) error {
+	return c.post(func(context.Context) {
+		if err := apply(); err != nil {
+			reply(Info{}, err)
+			return
+		}
+		c.touch()
+		reply(c.info(), nil)
+		if c.onChange != nil {
+			c.onChange()
+		}
+	})
+}
+
+// UpdateSecrets adds, replaces and (with null) forgets secrets. reply gets the
+// names that are known then.
+func (c *Conversation) UpdateSecrets(values map[string]json.RawMessage, reply func(names []string, err error)) error {
+	return c.post(func(context.Context) {
+		if err := c.secrets.Update(values); err != nil {
+			reply(nil, &ValueError{"secrets", err.Error()})
+			return
+		}
+		c.dirty = true
+		reply(slices.Sorted(slices.Values(c.secrets.Names())), nil)
+	})
+}
+
+// GenerateTitle makes a title of the first user message, with the model where
+// it can be asked and from the text itself otherwise, and keeps it.
+func (c *Conversation) GenerateTitle(maxLength int, reply func(string, error)) error {
+	return c.post(func(ctx context.Context) {
+		if err := c.history.load(); err != nil {
+			reply("", &PersistenceError{err})
+			return
+		}
+		text, err := title.Text(c.history.events)
+		if err != nil {
+			reply("", &StateError{Status: c.status, Message: "there is no message of the user to make a title of"})
+			return
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		stop := context.AfterFunc(ctx, cancel)
+		go func() {
+			defer cancel()
+			defer stop()
+			name, call := c.askTitle(ctx, text, maxLength)
+			_ = c.post(func(context.Context) { // closed: the request is answered by its end
+				if call.UsageID != "" {
+					c.stats.Add(call)
+				}
+				if len([]rune(name)) <= 256 {
+					setTitle(&c.tags, name)
+				}
+				c.touch()
+				reply(name, nil)
+				if c.onChange != nil {
+					c.onChange()
+				}
+			})
+		}()
+	})
+}
+
+// State hands out what a caller in this process may want to know.
+func (c *Conversation) Events(q Query, reply func(Page, error)) error {
+	return c.post(func(context.Context) { reply(c.page(q)) })
+}
+
+// Since is where a subscription begins: at a cursor, at the start or at the
+// end.
+type Since struct {
+	Cursor *Cursor
+	Start  bool
+}
+
+// Opened tells what a subscriber will be sent first: the events after From, up
+// to and including To.
+type Opened struct {
+	Info     Info
+	From, To int
+	// Reset tells that the cursor was of another epoch, or beyond the end.
+	Reset bool
+}
+
+// Subscribe makes o an observer: after reply it gets the old events that it
+// asked for, and then all that happens.
+func (c *Conversation) Subscribe(o Observer, since Since, reply func(Opened, error)) error {
+	return c.post(func(context.Context) {
+		opened := c.opening(since)
+		reply(opened, nil)
+		c.flush()
+		c.replay(o, opened.From, opened.To)
+		list := slices.Clone(c.listeners())
+		if !slices.Contains(list, o) {
+			list = append(list, o)
+			c.observers.Store(&list)
+		}
+		if p := c.pending(); p != nil {
+			o.Waiting(*p)
+		}
+	})
+}
+
+func (c *Conversation) opening(since Since) Opened {
+	n := c.history.len()
+	opened := Opened{Info: c.info(), From: n, To: n}
+	switch {
+	case since.Start:
+		opened.From = 0
+	case since.Cursor != nil && (since.Cursor.Epoch != c.history.epoch || since.Cursor.Seq > n || since.Cursor.Seq < 0):
+		opened.From, opened.Reset = 0, true
+	case since.Cursor != nil:
+		opened.From = since.Cursor.Seq
+	}
+	return opened
+}
+
+func (c *Conversation) replay(o Observer, from, to int) {
+	for seq := from + 1; seq <= to; seq++ {
+		r, err := c.record(seq)
+		if err != nil {
+			c.log.Error("replaying an event", "conversation", c.id, "seq", seq, "error", err)
+			continue
+		}
+		r.Replay = true
+		o.Event(c.history.epoch, r)
+	}
+}
+
+// record reads the event at seq with its display.
+func (c *Conversation) record(seq int) (Record, error) {
+	raw, err := c.history.raw(seq)
+	if err != nil {
+		return Record{}, err
+	}
+	var e event.Event
+	if c.history.loaded {
+		e = c.history.events[seq-1]
+	} else if e, err = event.Decode(raw); err != nil {
+		return Record{}, err
+	}
+	return Record{Seq: seq, Event: e, JSON: raw, Display: c.agent.Describe(e, c.history.action(e, seq))}, nil
+}
+
+// Unsubscribe ends what Subscribe began.
+func (c *Conversation) Unsubscribe(o Observer) {
+	_ = c.post(func(context.Context) { // closed: nobody is told anything any more
+		list := slices.DeleteFunc(slices.Clone(c.listeners()), func(other Observer) bool { return other == o })
+		c.observers.Store(&list)
+	})
+}
+
+// askTitle asks the model for a title and falls back on the text itself.
+func (c *Conversation) askTitle(ctx context.Context, text string, maxLength int) (string, stats.Call) {
+	reply, call, err := c.agent.Ask(ctx, title.Request(text, maxLength))
+	if err == nil {
+		if name, ok := title.Clean(reply, maxLength); ok {
+			return c.secrets.Mask(name), call
+		}
+	} else {
+		c.log.Info("the title is made without the model", "conversation", c.id, "error", err)
+	}
+	return title.Fallback(text, maxLength), call
+}

@@ -1,0 +1,95 @@
+package protocol
+
+import (
+	"embed"
+	"reflect"
+)
+
+// Source is the text of this package, from which the schema takes its comments.
+//
+//go:embed *.go
+var Source embed.FS
+
+// Method is one row of the protocol.
+type Method struct {
+	Name string
+	// FromServer tells that the server sends it.
+	FromServer bool
+	// Params and Result are the types; Result is nil for a notification.
+	Params, Result reflect.Type
+	// Nullable tells that the result may be null.
+	Nullable bool
+}
+
+// Empty is an object without fields.
+type Empty struct{}
+
+func request[P, R any](name string) Method {
+	return Method{Name: name, Params: reflect.TypeFor[P](), Result: reflect.TypeFor[R]()}
+}
+
+func ask[P, R any](name string) Method {
+	m := request[P, R](name)
+	m.FromServer = true
+	return m
+}
+
+func notify[P any](name string) Method {
+	return Method{Name: name, FromServer: true, Params: reflect.TypeFor[P]()}
+}
+
+// Methods are all methods of this protocol beside LSP's own.
+func Methods() []Method {
+	confirmation := ask[ConfirmationParams, ConfirmationReply](RequestConfirmation)
+	confirmation.Nullable = true
+	return []Method{
+		request[CreateParams, CreateResult](MethodCreate),
+		request[OpenParams, OpenResult](MethodOpen),
+		request[ListParams, ListResult](MethodList),
+		request[IDParams, Info](MethodState),
+		request[EventsParams, EventsResult](MethodEvents),
+		request[SendMessageParams, SendMessageResult](MethodSendMessage),
+		request[RunParams, RunResult](MethodRun),
+		request[IDParams, PauseResult](MethodPause),
+		request[IDParams, Empty](MethodInterrupt),
+		request[ConfirmParams, ConfirmResult](MethodConfirm),
+		request[RejectParams, RejectResult](MethodRejectPendingActions),
+		request[SetConfirmationPolicyParams, Info](MethodSetConfirmationPolicy),
+		request[SetSecurityAnalyzerParams, Info](MethodSetSecurityAnalyzer),
+		request[UpdateSecretsParams, UpdateSecretsResult](MethodUpdateSecrets),
+		request[GenerateTitleParams, GenerateTitleResult](MethodGenerateTitle),
+		request[UpdateParams, Info](MethodUpdate),
+		request[IDParams, Empty](MethodClose),
+		request[IDParams, Empty](MethodDelete),
+		request[Empty, PingResult](MethodPing),
+		request[Empty, ToolsResult](MethodTools),
+		request[Empty, ModelsResult](MethodModels),
+		notify[EventNotification](NotifyEvent),
+		notify[DeltaNotification](NotifyDelta),
+		notify[StateChangedNotification](NotifyStateChanged),
+		notify[RequestResolvedNotification](NotifyRequestResolved),
+		notify[GapNotification](NotifyGap),
+		notify[Empty](NotifyListChanged),
+		confirmation,
+		ask[SecretValueParams, SecretValueResult](RequestSecretValue),
+	}
+}
+
+// Handshake are the types that travel inside LSP's initialize.
+func Handshake() []reflect.Type {
+	return []reflect.Type{reflect.TypeFor[ClientOptions](), reflect.TypeFor[ServerOptions]()}
+}
+
+// Enums gives the values of the string types.
+func Enums() map[reflect.Type][]string {
+	return map[reflect.Type][]string{
+		reflect.TypeFor[Status](): {
+			string(StatusIdle), string(StatusRunning), string(StatusPausing), string(StatusPaused), string(StatusWaitingForConfirmation),
+			string(StatusWaitingForInput), string(StatusFinished), string(StatusError), string(StatusStuck), string(StatusDeleting),
+		},
+		reflect.TypeFor[StopReason](): {
+			string(StopFinished), string(StopPaused), string(StopInterrupted), string(StopWaitingForConfirmation), string(StopMaxIterations),
+			string(StopBudget), string(StopStuck), string(StopRejected), string(StopError),
+		},
+	}
+}

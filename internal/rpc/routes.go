@@ -1,0 +1,76 @@
+package rpc
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
+	"github.com/agent-rpc/agent-rpc/internal/rpc/router"
+	"github.com/agent-rpc/agent-rpc/internal/rpc/wire"
+)
+
+// routes is the table of what is served. Requests on one conversation are taken
+// in order unless their row says otherwise.
+func (s *Server) routes(stream *wire.Stream) *router.Router {
+	r := router.New(stream, router.Config{Errors: toError, Logger: s.log})
+	inline := router.Options{Order: router.Inline}
+	bypass := router.Options{Order: router.Bypass}
+	early := router.Options{Order: router.Inline, Early: true}
+
+	r.Register("initialize", early, func(_ context.Context, req *router.Request) error {
+		return s.initialize(req.Params, func(result json.RawMessage) { req.Reply(result) })
+	})
+	notification(r, "initialized", inline, func(context.Context, protocol.Empty) {})
+	accept(r, "shutdown", bypass, s.shutdownRequest)
+	notification(r, "exit", early, s.exit)
+	notification(r, "$/setTrace", inline, s.setTrace)
+	notification(r, "window/workDoneProgress/cancel", inline, s.cancelProgress)
+	notification(r, "workspace/didChangeWorkspaceFolders", inline, s.changeFolders)
+	for _, name := range []string{
+		"textDocument/didOpen", "textDocument/didChange", "textDocument/didSave", "textDocument/didClose", "workspace/didChangeConfiguration",
+	} {
+		notification(r, name, inline, func(context.Context, protocol.Empty) {})
+	}
+
+	accept(r, protocol.MethodPing, early, s.ping)
+	accept(r, protocol.MethodTools, bypass, s.tools)
+	accept(r, protocol.MethodModels, bypass, s.models)
+
+	accept(r, protocol.MethodCreate, router.Options{}, s.create)
+	accept(r, protocol.MethodOpen, router.Options{}, s.open)
+	accept(r, protocol.MethodList, bypass, s.list)
+	accept(r, protocol.MethodState, router.Options{}, s.state)
+	accept(r, protocol.MethodEvents, router.Options{}, s.events)
+	accept(r, protocol.MethodClose, router.Options{}, s.close)
+	accept(r, protocol.MethodDelete, router.Options{}, s.delete)
+
+	accept(r, protocol.MethodSendMessage, router.Options{}, s.sendMessage)
+	accept(r, protocol.MethodRun, router.Options{}, s.run)
+	accept(r, protocol.MethodPause, bypass, s.pause)
+	accept(r, protocol.MethodInterrupt, bypass, s.interrupt)
+	accept(r, protocol.MethodConfirm, bypass, s.confirm)
+	accept(r, protocol.MethodRejectPendingActions, router.Options{}, s.rejectPendingActions)
+
+	accept(r, protocol.MethodSetConfirmationPolicy, router.Options{}, s.setConfirmationPolicy)
+	accept(r, protocol.MethodSetSecurityAnalyzer, router.Options{}, s.setSecurityAnalyzer)
+	accept(r, protocol.MethodUpdateSecrets, router.Options{}, s.updateSecrets)
+	accept(r, protocol.MethodGenerateTitle, router.Options{}, s.generateTitle)
+	accept(r, protocol.MethodUpdate, router.Options{}, s.update)
+	return r
+}
+
+// accept registers a handler that replies when it has accepted the request, or
+// later; it may return before.
+func accept[P, R any](r *router.Router, name string, o router.Options, h func(context.Context, P, func(R, error))) {
+	router.Accept(r, name, o, func(ctx context.Context, p P, reply router.Reply[R]) error {
+		h(ctx, p, func(result R, err error) { reply(result, err) })
+		return nil
+	})
+}
+
+func notification[P any](r *router.Router, name string, o router.Options, h func(context.Context, P)) {
+	router.Notification(r, name, o, func(ctx context.Context, p P) error {
+		h(ctx, p)
+		return nil
+	})
+}

@@ -1,0 +1,189 @@
+// Package rpc is the LSP face of agent-rpc: it speaks the protocol of
+// docs/protocol.md on a pair of streams and translates between it and the
+// conversations. It decides nothing about a conversation and stores nothing.
+//
+// One goroutine reads (the jsonrpc2 library's), one writes (wire.Outbox);
+// requests on one conversation are taken in order by a goroutine per
+// conversation while there are any (router); questions to the client wait in
+// goroutines of their own.
+package rpc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
+	"github.com/agent-rpc/agent-rpc/internal/rpc/router"
+	"github.com/agent-rpc/agent-rpc/internal/rpc/wire"
+)
+
+// Backend is what the face translates to. cmd makes it, once the client has
+// said what it is.
+type Backend struct {
+	NewAgent conversation.NewAgent
+	// ConversationsDir is the default folder of the conversations.
+	ConversationsDir string
+	Tools            func() []protocol.ToolInfo
+	Models           func() protocol.ModelsResult
+}
+
+// Host is what the client can do for a [Backend].
+type Host interface {
+	// Secret asks the client for a secret, such as an API key; "" if it has none
+	// or keeps no secrets.
+	Secret(ctx context.Context, conversationID, name string) string
+	// Roots gives the folders that are open in the editor, as absolute paths.
+	Roots() []string
+}
+
+// Config is what [Serve] needs.
+type Config struct {
+	Name, Version string
+	// Backend is called once, at initialize, with the client's settings (may be
+	// nil).
+	Backend func(settings json.RawMessage, host Host) (Backend, error)
+	// Log takes what is written to stderr.
+	Log slog.Handler
+}
+
+// How long the parts of a shutdown may take. Together they stay below the 1.5 s
+// that the protocol promises.
+const (
+	closeGrace = 1200 * time.Millisecond
+	drainGrace = 200 * time.Millisecond
+)
+
+// Server is one connection.
+type Server struct {
+	cfg     Config
+	log     *slog.Logger
+	logs    *clientLog
+	out     *wire.Outbox
+	router  *router.Router
+	client  atomic.Pointer[client]
+	backend Backend
+	manager *conversation.Manager
+	// life bounds what outlives a request: conversations, questions to the
+	// client. It is kept for them and ends with the connection.
+	life context.Context
+	// stop ends the connection with an exit code.
+	stop func(code int)
+	// progress holds the conversation of every run that the client can cancel.
+	progress sync.Map
+	drained  sync.Once
+
+	mu            sync.Mutex
+	subscriptions map[*conversation.Conversation]*subscription
+	reading       map[string]bool // conversations that were opened with mode "read"
+	shutdown      bool
+}
+
+// Serve speaks the protocol until the client says exit, its stream ends, the
+// editor's process is gone or ctx ends, and gives the process's exit code: 0
+// only after shutdown.
+func Serve(ctx context.Context, in io.Reader, out io.Writer, cfg Config) int {
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	codes := make(chan int, 8)
+	s := &Server{
+		cfg: cfg, life: life,
+		subscriptions: map[*conversation.Conversation]*subscription{}, reading: map[string]bool{},
+		stop: func(code int) {
+			select {
+			case codes <- code:
+			default: // the end is decided already
+			}
+		},
+	}
+	s.out = wire.NewOutbox(out, wire.OutboxOptions{})
+	s.logs = &clientLog{next: cfg.Log, out: s.out, level: new(slog.LevelVar)}
+	s.logs.level.Set(levelOff)
+	s.log = slog.New(s.logs)
+	stream := wire.NewStream(in, s.out, wire.StreamOptions{})
+	s.router = s.routes(stream)
+	conn := s.router.Connect(life)
+
+	code := 1
+	select {
+	case code = <-codes:
+	case <-conn.DisconnectNotify():
+		select {
+		case code = <-codes: // exit came right before the end of the stream
+		default:
+		}
+		if s.isShutdown() {
+			code = 0
+		}
+	case <-s.out.Done():
+		s.log.Error("the client can't be written to", "error", s.out.Err())
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(life, drainGrace)
+	defer cancel()
+	if err := s.router.Shutdown(drain); err != nil {
+		s.log.Info("requests were still going on", "error", err)
+	}
+	s.drain()
+	drain, cancel = context.WithTimeout(life, drainGrace)
+	defer cancel()
+	if err := s.out.Close(drain); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		s.log.Debug("closing the stream to the client", "error", err)
+	}
+	end()
+	_ = stream.Close() // the process ends: nothing reads any more
+	return code
+}
+
+// drain is the one way down: new work is refused, runs are ended (their states
+// say so), tools closed, conversations stored and unlocked.
+func (s *Server) drain() {
+	s.drained.Do(func() {
+		ctx, cancel := context.WithTimeout(s.life, closeGrace)
+		defer cancel()
+		s.router.Refuse()
+		if s.manager == nil {
+			return
+		}
+		if err := s.manager.CloseAll(ctx); err != nil {
+			s.log.Error("closing the conversations", "error", err)
+		}
+	})
+}
+
+func (s *Server) isShutdown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shutdown
+}
+
+// call asks the client. The question is taken back when ctx ends.
+func (s *Server) call(ctx context.Context, method string, params, result any) error {
+	return s.router.Call(ctx, method, params, result)
+}
+
+// Roots implements [Host].
+func (s *Server) Roots() []string { return s.client.Load().roots() }
+
+// Secret implements [Host].
+func (s *Server) Secret(ctx context.Context, conversationID, name string) string {
+	c := s.client.Load()
+	if c == nil || c.options == nil || c.options.Secrets == nil {
+		return ""
+	}
+	var result *protocol.SecretValueResult
+	if err := s.call(ctx, protocol.RequestSecretValue, protocol.SecretValueParams{ID: conversationID, Name: name}, &result); err != nil {
+		s.log.Info("the client did not give a secret", "name", name, "error", err)
+		return ""
+	}
+	if result == nil {
+		return ""
+	}
+	return result.Value
+}

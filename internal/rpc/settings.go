@@ -1,0 +1,84 @@
+package rpc
+
+import (
+	"context"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
+)
+
+// changed answers with the new state.
+func changed(reply func(protocol.Info, error)) func(conversation.Info, error) {
+	return func(i conversation.Info, err error) {
+		if err != nil {
+			reply(protocol.Info{}, err)
+			return
+		}
+		reply(toInfo(i), nil)
+	}
+}
+
+func (s *Server) setConfirmationPolicy(ctx context.Context, p protocol.SetConfirmationPolicyParams, reply func(protocol.Info, error)) {
+	c, err := s.writable(ctx, p.ID)
+	if err == nil {
+		err = c.SetConfirmationPolicy(p.Policy, changed(reply))
+	}
+	if err != nil {
+		reply(protocol.Info{}, err)
+	}
+}
+
+func (s *Server) setSecurityAnalyzer(ctx context.Context, p protocol.SetSecurityAnalyzerParams, reply func(protocol.Info, error)) {
+	c, err := s.writable(ctx, p.ID)
+	if err == nil {
+		err = c.SetSecurityAnalyzer(p.Analyzer, changed(reply))
+	}
+	if err != nil {
+		reply(protocol.Info{}, err)
+	}
+}
+
+func (s *Server) update(ctx context.Context, p protocol.UpdateParams, reply func(protocol.Info, error)) {
+	c, err := s.writable(ctx, p.ID)
+	if err == nil {
+		err = c.Update(conversation.Update{Title: p.Title, Tags: p.Tags, MaxIterations: p.MaxIterationPerRun}, changed(reply))
+	}
+	if err != nil {
+		reply(protocol.Info{}, err)
+	}
+}
+
+func (s *Server) updateSecrets(ctx context.Context, p protocol.UpdateSecretsParams, reply func(protocol.UpdateSecretsResult, error)) {
+	c, err := s.writable(ctx, p.ID)
+	if err == nil {
+		err = c.UpdateSecrets(p.Secrets, func(names []string, err error) {
+			if names == nil {
+				names = []string{}
+			}
+			reply(protocol.UpdateSecretsResult{Names: names}, err)
+		})
+	}
+	if err != nil {
+		reply(protocol.UpdateSecretsResult{}, err)
+	}
+}
+
+func (s *Server) generateTitle(ctx context.Context, p protocol.GenerateTitleParams, reply func(protocol.GenerateTitleResult, error)) {
+	const defaultLength, longest = 50, 256
+	switch {
+	case p.MaxLength == 0:
+		p.MaxLength = defaultLength
+	case p.MaxLength < 4 || p.MaxLength > longest:
+		reply(protocol.GenerateTitleResult{}, invalid("maxLength", "must be from 4 to 256"))
+		return
+	}
+	c, err := s.writable(ctx, p.ID)
+	if err == nil {
+		err = c.GenerateTitle(p.MaxLength, func(title string, err error) {
+			reply(protocol.GenerateTitleResult{Title: title}, err)
+		})
+	}
+	if err != nil {
+		reply(protocol.GenerateTitleResult{}, err)
+	}
+}

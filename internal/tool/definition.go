@@ -1,0 +1,25 @@
+package tool
+
+import (
+	"cmp"
+	"encoding/json"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+)
+
+// Encode gives the definition as OpenHands stores it in its SystemPromptEvent.
+// The name is not in it: OpenHands' loader turns down fields it does not know,
+// and takes the name from the class.
+func (d *Definition) Encode() (json.RawMessage, error) {
+	title := d.Title
+	if title == "" && d.Annotations != nil {
+		title = d.Annotations.Title
+	}
+	return event.EncodeKind(struct {
+		Description     string       `json:"description"`
+		ActionType      string       `json:"action_type"`
+		ObservationType string       `json:"observation_type,omitempty"`
+		Annotations     *Annotations `json:"annotations,omitempty"`
+		Title           string       `json:"title"`
+	}{d.Description, d.ActionKind, d.ObservationKind, d.Annotations, cmp.Or(title, d.Name)}, d.Kind)
+}
