@@ -152,7 +152,7 @@ func (r *rich) askHead(a *asking, i int) {
 		added, removed := countDiff(action.Diff)
 		left = left.add(normal, fmt.Sprintf("%s %s ", verb, relative(a.workspace, action.Diff.Path))).
 			add(green, fmt.Sprintf("+%d", added)).add(normal, " ").add(red, fmt.Sprintf("-%d", removed))
-	case commandOf(action) != "":
+	case commandOf(action) != "" && verb == "Run":
 		left = left.add(normal, "Run command")
 	default:
 		left = left.add(normal, verb+" "+firstLine(object))
