@@ -141,6 +141,12 @@ func TestResolve(t *testing.T) {
 			"a provider nobody knows", world{env: env{"LLM_MODEL": "acme/m", "ACME_API_KEY": "k"}}, "", "",
 			want{model: "acme/m", err: "set LLM_BASE_URL"},
 		},
+		{"a name without a provider", world{env: env{"LLM_MODEL": "qwen3"}}, "", "", want{model: "qwen3", err: "the model qwen3 does not say whose it is"}},
+		{
+			"azure",
+			world{env: env{"LLM_MODEL": "azure/m", "LLM_BASE_URL": "https://me.example/openai/v1", "AZURE_API_KEY": "k"}}, "", "",
+			want{model: "azure/m", base: "https://me.example/openai/v1", key: "k"},
+		},
 		{
 			"azure without its address", world{env: env{"LLM_MODEL": "azure/m", "AZURE_API_KEY": "k"}}, "", "",
 			want{model: "azure/m", err: "set LLM_BASE_URL"},

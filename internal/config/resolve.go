@@ -171,6 +171,9 @@ func (c *Config) complete(m merged) (llm.Config, error) {
 		return cfg, err
 	}
 	p := llm.Provider(cfg.Model, cfg.BaseURL)
+	if p.Name == "" {
+		return cfg, fmt.Errorf("the model %s does not say whose it is: write PROVIDER/NAME, for instance ollama/%[1]s, or set LLM_BASE_URL (base_url in the settings) for a compatible server", cfg.Model)
+	}
 	if p.DefaultBaseURL == "" && cfg.BaseURL == "" && p.Name != "scripted" && p.Name != "replay" {
 		return cfg, fmt.Errorf("the model %s needs the address of its server: set LLM_BASE_URL (base_url in the settings); a compatible server's model is openai/NAME", cfg.Model)
 	}

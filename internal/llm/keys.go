@@ -75,26 +75,33 @@ const AnyKeyVar = "LLM_API_KEY"
 // Provider tells which provider serves a model.
 //
 // "PROVIDER/NAME" names it. A bare name is looked up by how it begins (claude,
-// gemini, gpt, …); any other is OpenAI's, or that of the compatible server at
-// baseURL. A first part that is no provider we know belongs to the model's name
-// where baseURL is set ("mistralai/Devstral" on one's own vLLM); without one it
-// is given back as the provider's name, with no DefaultBaseURL.
+// gemini, gpt, …). Any other name, also one whose first part is no provider we
+// know ("mistralai/Devstral"), is that of the compatible server at baseURL;
+// without one the first part is given back as the provider's name, "" if there
+// is none, with no DefaultBaseURL.
 //
 // Where baseURL leads elsewhere than to the provider itself, KeyVar is
 // [AnyKeyVar], and a server on this machine needs no key.
 func Provider(model, baseURL string) ProviderInfo {
 	name, rest, slash := strings.Cut(model, "/")
 	info, known := providerNamed(name)
-	switch {
-	case slash && known:
+	if slash && known {
 		info.Model = rest
-	case slash && baseURL == "":
-		info = ProviderInfo{Name: name, Model: rest, KeyVar: keyVar(name), NeedsKey: true}
-	default:
-		info, _ = providerNamed(guessProvider(model))
+	} else {
+		info, known = providerNamed(guessProvider(model))
 		info.Model = model
 	}
-	if baseURL != "" && info.KeyVar != "" && !SameHost(baseURL, info.DefaultBaseURL) {
+	switch {
+	case known:
+	case baseURL != "":
+		info, _ = providerNamed("openai")
+		info.Model = model
+	case slash:
+		info = ProviderInfo{Name: name, Model: rest, KeyVar: keyVar(name), NeedsKey: true}
+	default:
+		info.NeedsKey = true
+	}
+	if baseURL != "" && info.KeyVar != "" && info.DefaultBaseURL != "" && !SameHost(baseURL, info.DefaultBaseURL) {
 		info.KeyVar = AnyKeyVar
 	}
 	if Local(baseURL) {
@@ -114,14 +121,18 @@ func providerNamed(name string) (ProviderInfo, bool) {
 }
 
 func guessProvider(model string) string {
+	if strings.Contains(model, "/") {
+		return ""
+	}
 	for _, g := range [][2]string{
 		{"claude", "anthropic"}, {"gemini", "gemini"}, {"deepseek", "deepseek"}, {"grok", "xai"}, {"kimi", "moonshot"},
+		{"gpt", "openai"}, {"chatgpt", "openai"}, {"codex", "openai"}, {"o1", "openai"}, {"o3", "openai"}, {"o4", "openai"},
 	} {
-		if strings.HasPrefix(strings.ToLower(model), g[0]) && !strings.Contains(model, "/") {
+		if strings.HasPrefix(strings.ToLower(model), g[0]) {
 			return g[1]
 		}
 	}
-	return "openai"
+	return ""
 }
 
 // keyVar is the variable of a provider that the table does not have.

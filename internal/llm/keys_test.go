@@ -39,7 +39,11 @@ func TestProvider(t *testing.T) {
 		{"openai/m", "not a url", "openai", "m", "LLM_API_KEY", true},
 		{"mistralai/Devstral", "https://llm.example.com/v1", "openai", "mistralai/Devstral", "LLM_API_KEY", true},
 		{"some-host/model", "", "some-host", "model", "SOME_HOST_API_KEY", true},
-		{"", "", "openai", "", "OPENAI_API_KEY", true},
+		{"azure/m", "https://me.example/openai/v1", "azure", "m", "AZURE_API_KEY", true},
+		{"litellm_proxy/m", "http://localhost:4000", "litellm_proxy", "m", "LITELLM_PROXY_API_KEY", false},
+		{"qwen", "https://llm.example.com", "openai", "qwen", "LLM_API_KEY", true},
+		{"qwen", "", "", "qwen", "", true},
+		{"", "", "", "", "", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.model+" "+tt.baseURL, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"encoding/json"
 	"strings"
 
 	sdk "github.com/anthropics/anthropic-sdk-go"
@@ -101,10 +102,11 @@ func hasThinking(msg *event.LLMMessage) bool {
 func tools(list []llm.Tool) []sdk.ToolUnionParam {
 	var out []sdk.ToolUnionParam
 	for _, t := range list {
-		p := &sdk.ToolParam{Name: t.Name}
-		if len(t.Parameters) > 0 {
-			p.InputSchema = param.Override[sdk.ToolInputSchemaParam](t.Parameters)
+		schema := t.Parameters
+		if len(schema) == 0 {
+			schema = json.RawMessage(`{"type":"object"}`)
 		}
+		p := &sdk.ToolParam{Name: t.Name, InputSchema: param.Override[sdk.ToolInputSchemaParam](schema)}
 		if t.Description != "" {
 			p.Description = param.NewOpt(t.Description)
 		}

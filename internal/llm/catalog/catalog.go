@@ -62,9 +62,11 @@ type index struct {
 }
 
 // load decodes the catalog once.
-var load = sync.OnceValue(func() *index {
+var load = sync.OnceValue(func() *index { return build(embedded.GetAll()) })
+
+func build(providers []catwalk.Provider) *index {
 	x := &index{exact: map[string]*Info{}, loose: map[string]*Info{}}
-	for _, p := range embedded.GetAll() {
+	for _, p := range providers {
 		prefix, ok := prefixes[p.ID]
 		if !ok {
 			prefix = string(p.ID)
@@ -84,7 +86,7 @@ var load = sync.OnceValue(func() *index {
 		x.loose[key] = m
 	}
 	return x
-})
+}
 
 func info(provider string, m *catwalk.Model) Info {
 	i := Info{

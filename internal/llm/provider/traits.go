@@ -24,8 +24,9 @@ func traitsOf(cfg *llm.Config, r route) llm.Traits {
 	var over overrides
 	// What can't be read overrides nothing.
 	_ = json.Unmarshal(cfg.Extra["capability_overrides"], &over)
-	lookup := cfg.ExtraString("model_canonical_name")
-	if lookup == "" {
+	canonical := cfg.ExtraString("model_canonical_name")
+	lookup := canonical
+	if canonical == "" {
 		lookup = r.prefix + "/" + r.model
 	}
 	info, _ := catalog.Lookup(lookup)
@@ -35,17 +36,21 @@ func traitsOf(cfg *llm.Config, r route) llm.Traits {
 		ContextWindow: info.ContextWindow,
 		MaxOutput:     maxOutput(f, info, r),
 		Vision:        vision(cfg, f, info, over),
-		Prices: llm.Prices{
-			Input:      info.Input / 1e6,
-			Output:     info.Output / 1e6,
-			CacheRead:  info.CacheRead / 1e6,
-			CacheWrite: info.CacheWrite / 1e6,
-		},
 		EchoReasoning: f.is("kimi", "minimax", "deepseek"),
 		StringContent: f.is("deepseek", "glm", "groq/kimi-k2-instruct", "groq/moonshotai/kimi-k2-instruct", "openrouter/minimax"),
 	}
 	if n := cfg.MaxInputTokens; n != nil {
 		t.ContextWindow = *n
+	}
+	// What one provider asks for a model says nothing of what another does, but
+	// for those that pass on the maker's price.
+	if info.Provider == r.prefix || proxies[r.prefix] || r.prefix == "azure" || canonical != "" {
+		t.Prices = llm.Prices{
+			Input:      info.Input / 1e6,
+			Output:     info.Output / 1e6,
+			CacheRead:  info.CacheRead / 1e6,
+			CacheWrite: info.CacheWrite / 1e6,
+		}
 	}
 	if in, out := cfg.InputCostPerToken, cfg.OutputCostPerToken; in != nil && out != nil {
 		t.Prices = llm.Prices{Input: *in, Output: *out, CacheRead: *in, CacheWrite: *in}

@@ -2,6 +2,7 @@ package scripted
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +22,8 @@ const isUnix = runtime.GOOS != "windows"
 type hands struct {
 	t       *testing.T
 	dir     string
-	asked   []string // the commands of high risk
+	refuse  bool     // commands of high risk
+	asked   []string // for them
 	tests   []int    // exit codes of the tests
 	message string   // of finish
 }
@@ -46,6 +48,9 @@ func (h *hands) do(call event.ToolCall) string {
 	case "terminal":
 		if args["security_risk"] == "HIGH" {
 			h.asked = append(h.asked, text("command"))
+			if h.refuse {
+				return "The user rejected the action."
+			}
 		}
 		cmd := exec.Command("sh", "-c", text("command"))
 		cmd.Dir = h.dir
@@ -138,28 +143,32 @@ func TestDemo(t *testing.T) {
 	if _, err := exec.LookPath("sh"); err != nil || !isUnix {
 		t.Skip("the demo needs sh")
 	}
-	h := &hands{t: t, dir: t.TempDir()}
-	for name, text := range DemoFiles() {
-		path := filepath.Join(h.dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	steps, _ := h.play(DemoTask)
-	if len(h.tests) != 2 || h.tests[0] != 1 || h.tests[1] != 0 {
-		t.Errorf("the tests exit with %v, want 1, then 0", h.tests)
-	}
-	if len(h.asked) != 1 || h.asked[0] != "rm -rf ./slug-cache" {
-		t.Errorf("asks for %q", h.asked)
-	}
-	if _, err := os.Stat(filepath.Join(h.dir, "slug-cache")); !os.IsNotExist(err) {
-		t.Errorf("the cache is still there: %v", err)
-	}
-	if steps < 7 || steps > 10 || !strings.Contains(h.message, "```sh") {
-		t.Errorf("%d steps, message %q", steps, h.message)
+	for _, refuse := range []bool{false, true} {
+		t.Run(fmt.Sprintf("refuse=%v", refuse), func(t *testing.T) {
+			h := &hands{t: t, dir: t.TempDir(), refuse: refuse}
+			for name, text := range DemoFiles() {
+				path := filepath.Join(h.dir, filepath.FromSlash(name))
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			steps, _ := h.play(DemoTask)
+			if len(h.tests) != 2 || h.tests[0] != 1 || h.tests[1] != 0 {
+				t.Errorf("the tests exit with %v, want 1, then 0", h.tests)
+			}
+			if len(h.asked) != 1 || h.asked[0] != "rm -rf ./slug-cache" {
+				t.Errorf("asks for %q", h.asked)
+			}
+			if _, err := os.Stat(filepath.Join(h.dir, "slug-cache")); os.IsNotExist(err) == refuse {
+				t.Errorf("the cache: %v", err)
+			}
+			if steps != 7 || !strings.Contains(h.message, "```sh") || strings.Contains(h.message, "I left `slug-cache/` alone") != refuse {
+				t.Errorf("%d steps, message %q", steps, h.message)
+			}
+		})
 	}
 }
 
@@ -179,9 +188,11 @@ func TestDemoIsShort(t *testing.T) {
 		}
 		c := chatWith(t, m, "demo")
 		start := time.Now()
-		for range 7 {
+		for range 6 {
 			c.step()
 		}
+		c.req.Messages = append(c.req.Messages, event.LLMMessage{Role: event.RoleTool, Content: []event.Content{event.Text("all 4 tests passed")}})
+		c.step()
 		if d := time.Since(start); d < 2*time.Second || d > 4500*time.Millisecond {
 			t.Errorf("the model takes %v of the demo", d)
 		}

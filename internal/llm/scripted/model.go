@@ -96,6 +96,9 @@ func (m *Model) next(req *llm.Request) (*performance, error) {
 	defer m.mu.Unlock()
 	now := momentOf(req.Messages)
 	want := purposeOf(req)
+	if want == forTitle {
+		now.user = named(req)
+	}
 	c := m.conversation(req, want, &now)
 	a, names := m.script.pick(c, want, &now)
 	if a == nil {

@@ -264,8 +264,8 @@ func TestSideRequestsLeaveTheQueueAlone(t *testing.T) {
 	checks := []struct{ got, want string }{
 		{ask("Write a title", "a"), "scripted-title-1 Given title"},
 		{ask("Write a title", "something special"), "scripted-title-2 Special title"},
-		{ask("Write a title", "something special"), "scripted-title-3 Special title"},
-		{ask("Write a title", "<message>\nplease fix the tests of this project, now\n</message>"), "scripted-title-4 please fix the tests of this project,…"},
+		{ask("Write a title", "topics: special, tests\n<message>\nsomething special\n</message>"), "scripted-title-3 Special title"},
+		{ask("Write a title", "topics: special, tests\n<message>\nplease fix the tests of this project, now\n</message>"), "scripted-title-4 please fix the tests of this project,…"},
 		{ask("Write a title", "   "), "scripted-title-5 Scripted conversation"},
 		{ask("Summarise this", "the title of the task"), "scripted-other-1 Given summary"},
 		{ask("Summarise this", "x"), "scripted-other-2 A scripted answer to 2 messages."},

@@ -20,8 +20,11 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/llm"
 )
 
-// RecordOptions say what is kept out of a recording. The zero value will do.
+// RecordOptions say what is written to a recording and what is kept out of it.
+// The zero value will do.
 type RecordOptions struct {
+	// Model is the model's name, which is written with each call; it may be "".
+	Model string
 	// Mask hides the secrets of a text; nil keeps every text as it is.
 	Mask func(string) string
 	// Workspace, an absolute path, is written as ${workspace}, so that the
@@ -132,7 +135,7 @@ func ms(d time.Duration) float64 {
 
 // entry makes the script's answer of what happened.
 func (r *recorder) entry(t *take, response *llm.Response, err error) *entry {
-	e := &entry{Time: time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), Chunks: t.chunks, Rest: ms(t.rest)}
+	e := &entry{Time: time.Now().UTC().Format("2006-01-02T15:04:05.000Z"), Model: r.opts.Model, Chunks: t.chunks, Rest: ms(t.rest)}
 	if latency := ms(t.latency); latency > 0 {
 		e.Latency = &latency
 	}

@@ -184,7 +184,7 @@ func TestRecordingHoldsNoSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := Record(source, path, RecordOptions{Mask: mask})
+	m := Record(source, path, RecordOptions{Mask: mask, Model: "openai/named"})
 	c := chatWith(t, m, "c")
 	signature := "s"
 	c.req.Messages = append(c.req.Messages,
@@ -202,6 +202,9 @@ func TestRecordingHoldsNoSecrets(t *testing.T) {
 	}
 	if bytes.Contains(data, []byte("sk-secret")) || bytes.Contains(data, []byte("AAAA")) {
 		t.Errorf("a secret was written:\n%s", data)
+	}
+	if n := bytes.Count(data, []byte(`"model":"openai/named"`)); n != 2 {
+		t.Errorf("the model is named %d times", n)
 	}
 	if n := bytes.Count(data, []byte("<secret-hidden>")); n < 9 {
 		t.Errorf("only %d masks:\n%s", n, data)

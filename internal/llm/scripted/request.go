@@ -74,11 +74,7 @@ func fresh(messages []event.LLMMessage) bool {
 // titleOf makes the title that is given where the script has none: the first
 // words of what the user said.
 func titleOf(req *llm.Request) string {
-	text := req.Messages[len(req.Messages)-1].Text()
-	if _, inner, ok := strings.Cut(text, "<message>"); ok {
-		text, _, _ = strings.Cut(inner, "</message>")
-	}
-	text = strings.Join(strings.Fields(text), " ")
+	text := strings.Join(strings.Fields(named(req)), " ")
 	title, whole := cut(text, 40)
 	if !whole {
 		if i := strings.LastIndexByte(title, ' '); i > 0 {
@@ -90,6 +86,16 @@ func titleOf(req *llm.Request) string {
 		return "Scripted conversation"
 	}
 	return title
+}
+
+// named is the text that a title is asked for: what stands in <message>, else
+// the whole question.
+func named(req *llm.Request) string {
+	text := req.Messages[len(req.Messages)-1].Text()
+	if _, inner, ok := strings.Cut(text, "<message>"); ok {
+		text, _, _ = strings.Cut(inner, "</message>")
+	}
+	return strings.TrimSpace(text)
 }
 
 // cut gives the first n characters of s, and whether that is all of it.

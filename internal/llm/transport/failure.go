@@ -108,7 +108,7 @@ func (p *Peer) Failed(ctx context.Context, err error) error {
 		failed.Message = fmt.Sprintf("can't find the host %s: check the network and base_url", dns.Name)
 	case errors.Is(err, syscall.ECONNREFUSED), isRefused(err):
 		failed.Message = fmt.Sprintf("nothing answers at %s%s", p.host(), p.remedy())
-	case errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &record):
+	case errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		// The same handshake fails the same way again.
 		failed.Kind = llm.ErrBadRequest
 		failed.Message = fmt.Sprintf("no secure connection to %s: %v", p.host(), failed.Err)

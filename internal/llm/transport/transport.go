@@ -32,7 +32,7 @@ type Peer struct {
 // Client makes an HTTP client that fails with a timeout when the server sends
 // nothing for the peer's idle time. All clients share their connections.
 func (p *Peer) Client() *http.Client {
-	return &http.Client{Transport: &impatient{idle: p.Idle}}
+	return &http.Client{Transport: &impatient{idle: p.Idle, next: shared}}
 }
 
 // shared is the pool of connections. Responses are never decompressed on the
@@ -51,15 +51,19 @@ var shared = sync.OnceValue(func() http.RoundTripper {
 // errIdle is the cause of a request that was cut for silence.
 var errIdle = errors.New("no answer in time")
 
-type impatient struct{ idle time.Duration }
+type impatient struct {
+	idle time.Duration
+	// next is asked at the first request, not before.
+	next func() http.RoundTripper
+}
 
 func (t *impatient) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.idle <= 0 {
-		return shared().RoundTrip(req)
+		return t.next().RoundTrip(req)
 	}
 	ctx, cancel := context.WithCancelCause(req.Context())
 	timer := time.AfterFunc(t.idle, func() { cancel(errIdle) })
-	res, err := shared().RoundTrip(req.WithContext(ctx))
+	res, err := t.next().RoundTrip(req.WithContext(ctx))
 	timer.Stop()
 	if err != nil {
 		if context.Cause(ctx) == errIdle {
