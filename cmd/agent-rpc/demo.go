@@ -53,6 +53,7 @@ func runDemo(ctx context.Context, keep, plain bool) (err error) {
 	defer closing(c, &err)
 	params := protocol.CreateParams{
 		Workspace:          client.URI(folder),
+		Title:              "Demo",
 		ConfirmationPolicy: json.RawMessage(`{"threshold":"HIGH","confirm_unknown":false,"kind":"ConfirmRisky"}`),
 		SecurityAnalyzer:   json.RawMessage(llmAnalyzer),
 	}

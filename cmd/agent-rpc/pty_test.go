@@ -17,8 +17,8 @@ import (
 	"github.com/creack/pty"
 )
 
-// terminal is the program on a terminal of its own.
-type terminal struct {
+// console is the program on a terminal of its own.
+type console struct {
 	t    *testing.T
 	cmd  *exec.Cmd
 	pty  *os.File
@@ -35,18 +35,18 @@ type terminal struct {
 const patience = 20 * time.Second
 
 // onTerminal starts the program on a terminal of 80 columns.
-func onTerminal(t *testing.T, peer string, env []string, args ...string) *terminal {
+func onTerminal(t *testing.T, peer string, env []string, args ...string) *console {
 	t.Helper()
 	return start(t, peer, env, binary(t), args...)
 }
 
-func start(t *testing.T, peer string, env []string, program string, args ...string) *terminal {
+func start(t *testing.T, peer string, env []string, program string, args ...string) *console {
 	t.Helper()
 	gate, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &terminal{t: t, gate: gate, log: filepath.Join(t.TempDir(), "log"), more: make(chan struct{}, 1), ended: make(chan struct{})}
+	x := &console{t: t, gate: gate, log: filepath.Join(t.TempDir(), "log"), more: make(chan struct{}, 1), ended: make(chan struct{})}
 	x.cmd = exec.Command(program, args...)
 	x.cmd.Env = append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=", "GORACE=atexit_sleep_ms=0", "HOME="+t.TempDir(),
 		"PEER="+peer, "PEER_GATE="+gate.Addr().String(), "PEER_LOG="+x.log)
@@ -82,7 +82,7 @@ func start(t *testing.T, peer string, env []string, program string, args ...stri
 }
 
 // see waits until there is a text after what was seen before.
-func (x *terminal) see(text string) {
+func (x *console) see(text string) {
 	x.t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
@@ -104,7 +104,7 @@ func (x *terminal) see(text string) {
 	}
 }
 
-func (x *terminal) press(keys string) {
+func (x *console) press(keys string) {
 	x.t.Helper()
 	if _, err := x.pty.WriteString(keys); err != nil {
 		x.t.Fatal(err)
@@ -112,7 +112,7 @@ func (x *terminal) press(keys string) {
 }
 
 // open lets the peer go on. It waits until the peer is at the gate.
-func (x *terminal) open() {
+func (x *console) open() {
 	x.t.Helper()
 	conn, err := x.gate.Accept()
 	if err != nil {
@@ -122,7 +122,7 @@ func (x *terminal) open() {
 }
 
 // exits waits for the end.
-func (x *terminal) exits(want int) {
+func (x *console) exits(want int) {
 	x.t.Helper()
 	err := x.cmd.Wait()
 	<-x.ended
@@ -136,14 +136,14 @@ func (x *terminal) exits(want int) {
 	}
 }
 
-func (x *terminal) whole() string {
+func (x *console) whole() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.screen.String()
 }
 
 // sent tells whether the client sent a request.
-func (x *terminal) sent(text string) bool {
+func (x *console) sent(text string) bool {
 	x.t.Helper()
 	log, err := os.ReadFile(x.log)
 	if err != nil {
@@ -358,7 +358,8 @@ func TestDemo(t *testing.T) {
 		t.Skip("this build has no server yet")
 	}
 	x := onTerminal(t, "", nil, "demo")
-	x.see("Edit    ")
+	x.see("Edit")
+	x.see("+1")
 	x.see("HIGH RISK")
 	x.see("Approve? ")
 	x.press("y")

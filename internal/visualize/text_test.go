@@ -128,7 +128,7 @@ func TestSplit(t *testing.T) {
 		{"edit", "Create a.go", "Create", "a.go"},
 		{"edit", "Undo edit of a.go", "Undo", "edit of a.go"},
 		{"other", "mail_send", "Call", "mail_send"},
-		{"read", root, "Read", root},
+		{"read", root, "Read", "payments-api/"},
 		{"read", root + "-other/a", "Read", root + "-other/a"},
 	} {
 		if verb, object := split(c.kind, c.title, root); verb != c.verb || object != c.object {
