@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -352,11 +353,71 @@ func TestDemoAsks(t *testing.T) {
 	x.exits(exitInterrupted)
 }
 
+// script writes a script for the model and gives the environment that plays it.
+func script(t *testing.T, text string) []string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "model.script")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"LLM_MODEL=scripted/" + file, "HOME=" + t.TempDir()}
+}
+
+// With the real server: two Ctrl+C end what runs, with all its processes.
+func TestInterruptForReal(t *testing.T) {
+	dir := t.TempDir()
+	env := script(t, `{"calls": [{"terminal": {"command": "echo begun; sleep 1000 & echo $! >pid; wait", "security_risk": "LOW", "summary": "Wait"}}]}`)
+	x := onTerminal(t, "", env, "run", "--cwd", dir, "Wait")
+	x.see("begun")
+	x.press("\x03")
+	x.see("Pausing after echo begun")
+	x.press("\x03")
+	x.see("Stopped by you during echo begun")
+	x.exits(exitInterrupted)
+	text, err := os.ReadFile(filepath.Join(dir, "pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, 0); err == nil {
+		t.Errorf("process %d is there still", pid)
+	}
+}
+
+// With the real server: what waits, because nobody could answer, is answered
+// later by another process.
+func TestAnswerLater(t *testing.T) {
+	dir := t.TempDir()
+	env := script(t, `{"calls": [{"terminal": {"command": "rm -rf ./gone", "security_risk": "HIGH", "summary": "Delete"}}]} "Deleted."`)
+	if err := os.Mkdir(filepath.Join(dir, "gone"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	first := exec.Command(binary(t), "run", "--cwd", dir, "--json", "Clean up")
+	first.Env = append(os.Environ(), env...)
+	out, _ := first.Output() // its exit code is looked at next
+	if code := first.ProcessState.ExitCode(); code != exitWaiting {
+		t.Fatalf("exit code %d, want %d:\n%s", code, exitWaiting, out)
+	}
+	_, rest, _ := strings.Cut(string(out), `"conversationId":"`)
+	id, _, _ := strings.Cut(rest, `"`)
+
+	x := onTerminal(t, "", env, "run", "-c", id)
+	x.see("rm -rf ./gone")
+	x.see("Approve? ")
+	x.press("y")
+	x.see("Deleted.")
+	x.see("Finished")
+	x.exits(exitFinished)
+	if _, err := os.Stat(filepath.Join(dir, "gone")); err == nil {
+		t.Error("what was approved was not done")
+	}
+}
+
 // The same with the real server.
 func TestDemo(t *testing.T) {
-	if !hasServer(t) {
-		t.Skip("this build has no server yet")
-	}
 	x := onTerminal(t, "", nil, "demo")
 	x.see("Edit")
 	x.see("+1")

@@ -20,6 +20,8 @@ type Ending struct {
 	// Stored tells where the conversation is kept; printed if not empty, by the
 	// demonstration.
 	Stored string
+	// During is what ran when the user stopped the run; "" for nothing.
+	During string
 	// Next replaces the last line of a finished run if it is not empty.
 	Next string
 }
@@ -118,8 +120,8 @@ func (v *View) ending(in Ending) *ending {
 		v.failed(e, in, run)
 	case protocol.StopInterrupted:
 		e.what = "Stopped by you"
-		if during := v.lastCommand(); during != "" {
-			e.what += " during " + during + "; its processes have ended"
+		if in.During != "" {
+			e.what += " during " + in.During + "; its processes have ended"
 		}
 	case protocol.StopRejected:
 		e.what = "Rejected by you"
@@ -290,18 +292,6 @@ func (v *View) whyStuck() (what, detail string) {
 		return "the same two steps in turn", ""
 	}
 	return "it repeats itself without getting on", ""
-}
-
-// lastCommand is what ran when the run was interrupted.
-func (v *View) lastCommand() string {
-	if len(v.recent) == 0 {
-		return ""
-	}
-	parts := strings.Split(v.recent[len(v.recent)-1], "\x00")
-	if parts[0] != "Run" || !strings.Contains(parts[2], "interrupt") {
-		return ""
-	}
-	return objectLine(parts[1])
 }
 
 func (r *rich) end(e *ending) {
