@@ -109,7 +109,7 @@ func TestControlKeyWithoutIsInput(t *testing.T) {
 
 func TestSuspend(t *testing.T) {
 	h := newHarness(t)
-	h.start("echo ready; sleep 100", "ready")
+	h.start("sh -c 'echo ready; exec sleep 100'", "ready")
 	o := h.act(input("C-z"))
 	if exit(o) != 148 || !strings.Contains(text(o), "Stopped") {
 		t.Errorf("C-z: exit code %d, %q", exit(o), text(o))

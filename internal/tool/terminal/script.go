@@ -111,6 +111,8 @@ func (d dialect) setup(m marks, dir string) string {
 			`unset PROMPT_COMMAND PS0`,
 			`trap - DEBUG`,
 			`set +o history +H; history -c`,
+			// A start-up file that chose the keys of an editor switched line editing on.
+			`set +o vi +o emacs`,
 			`shopt -s promptvars interactive_comments expand_aliases`,
 		)
 	}
