@@ -281,8 +281,8 @@ func TestReset(t *testing.T) {
 	if o.Command != "[RESET]" || exit(o) != 0 || o.IsError || text(o) == "" {
 		t.Errorf("reset: %+v", o)
 	}
-	if old.alive() {
-		t.Error("the old shell is alive")
+	if left := sessionOf(t, old.pid); old.alive() || len(left) > 0 {
+		t.Errorf("of the old shell %v is left", left)
 	}
 	h.want(`echo "[$V]" $PWD`, "[] "+h.dir, 0)
 	h.run("V=1")
