@@ -187,8 +187,6 @@ func TestNew(t *testing.T) {
 		{"null", "", "null", ""},
 		{"all", "", `{"username":"me","no_change_timeout_seconds":5,"terminal_type":"tmux","shell_path":"sh","env":{"A":"1"}}`, ""},
 		{"nulls", "", `{"username":null,"no_change_timeout_seconds":null,"terminal_type":null,"shell_path":null,"env":null}`, ""},
-		{"no such directory", "/no/such/dir", "", "working directory"},
-		{"a file", file, "", "no directory"},
 		{"unknown parameter", "", `{"shell":"x"}`, `"shell"`},
 		{"no such shell", "", `{"shell_path":"/no/such/shell"}`, "shell_path"},
 		{"shell that can't run", "", `{"shell_path":"` + file + `"}`, "shell_path"},
@@ -214,5 +212,28 @@ func TestNew(t *testing.T) {
 				t.Error("a shell was started, or closing twice failed")
 			}
 		})
+	}
+}
+
+// A workspace that is gone does not keep its conversation from being read; a
+// command in it fails and says where.
+func TestNoWorkingDirectory(t *testing.T) {
+	gone := filepath.Join(t.TempDir(), "gone")
+	tl, err := newTerminal(gone, tool.Env{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := tl.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	action, err := tl.Decode([]byte(`{"command":"pwd"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	observation, err := tl.Run(t.Context(), tool.Call{ID: "1", Action: action, Output: func(string) {}})
+	if err == nil || !strings.Contains(err.Error(), gone) {
+		t.Errorf("got %s, error %v, want an error that names %s", observation, err, gone)
 	}
 }
