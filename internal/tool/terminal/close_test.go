@@ -10,11 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // isGone tells that a process does not run.
 func isGone(pid int) bool {
