@@ -37,6 +37,8 @@ type Wire struct {
 	Read func(t testing.TB, body []byte) Seen
 	// Overloaded is the code of an overloaded server.
 	Overloaded string
+	// Origin is what tool calls have as such; "" means "completion".
+	Origin string
 }
 
 // Answer is what a server says.

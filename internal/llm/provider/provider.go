@@ -64,7 +64,7 @@ func Open(cfg llm.Config, opts Options) (llm.Model, error) {
 	} else {
 		m = openai.New(openai.Options{
 			Model: r.model, Peer: peer, Key: cfg.APIKey.Reveal(), NeedsKey: NeedsKey(cfg),
-			Config: cfg, Traits: traits, Dialect: r.dialect(&cfg), UserAgent: opts.UserAgent,
+			Config: cfg, Traits: traits, Responses: usesResponses(&cfg, r), Dialect: r.dialect(&cfg), UserAgent: opts.UserAgent,
 		})
 	}
 	policy := cfg.Retry()
