@@ -50,6 +50,8 @@ type toolCall struct {
 	// Some servers leave out the function object.
 	Name      json.RawMessage `json:"name"`
 	Arguments json.RawMessage `json:"arguments"`
+	// Extra is where Gemini puts the signature of its thoughts.
+	Extra json.RawMessage `json:"extra_content"`
 }
 
 type functionOfACall struct {

@@ -11,6 +11,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	sdk "github.com/openai/openai-go/v3"
@@ -53,6 +54,9 @@ type Dialect struct {
 	// LiteLLM: the server is its proxy. Anthropic's thinking blocks pass through,
 	// and requests of a conversation are told apart by a header.
 	LiteLLM bool
+	// Signatures: tool calls carry signatures of the thoughts behind them, which
+	// must come back with them, as with Gemini.
+	Signatures bool
 	// Headers are sent unless the config has others of the name.
 	Headers map[string]string
 	// Query is added to the URL.
@@ -64,6 +68,9 @@ type Dialect struct {
 type model struct {
 	Options
 	chat sdk.ChatCompletionService
+	// signed holds the extra content of tool calls by call id, while the model
+	// lives: the history has no place for it.
+	signed sync.Map
 }
 
 // New makes the model. It neither reads the environment nor connects.
@@ -124,6 +131,13 @@ func (m *model) Complete(ctx context.Context, req *llm.Request, stream func(llm.
 		return nil, err
 	}
 	answer := a.response()
+	if m.Dialect.Signatures {
+		for _, c := range a.calls {
+			if c.extra != nil {
+				m.signed.Store(c.id, c.extra)
+			}
+		}
+	}
 	answer.Latency = time.Since(start)
 	answer.Usage.ContextWindow = traits.ContextWindow
 	answer.Usage.Cost = m.cost(answer.Usage, res.Header, traits)

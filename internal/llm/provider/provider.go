@@ -7,6 +7,7 @@
 package provider
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/url"
@@ -50,7 +51,7 @@ func Open(cfg llm.Config, opts Options) (llm.Model, error) {
 	peer := transport.Peer{
 		Provider: r.prefix,
 		BaseURL:  r.base,
-		Setting:  KeyVar(cfg),
+		Setting:  cmp.Or(KeyVar(cfg), anyKey),
 		Secrets:  secrets(&cfg),
 		Idle:     cfg.IdleTimeout(),
 	}
