@@ -7,6 +7,7 @@
 package provider
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/url"
@@ -50,7 +51,7 @@ func Open(cfg llm.Config, opts Options) (llm.Model, error) {
 	peer := transport.Peer{
 		Provider: r.prefix,
 		BaseURL:  r.base,
-		Setting:  KeyVar(cfg),
+		Setting:  cmp.Or(KeyVar(cfg), anyKey),
 		Secrets:  secrets(&cfg),
 		Idle:     cfg.IdleTimeout(),
 	}
@@ -64,7 +65,7 @@ func Open(cfg llm.Config, opts Options) (llm.Model, error) {
 	} else {
 		m = openai.New(openai.Options{
 			Model: r.model, Peer: peer, Key: cfg.APIKey.Reveal(), NeedsKey: NeedsKey(cfg),
-			Config: cfg, Traits: traits, Dialect: r.dialect(&cfg), UserAgent: opts.UserAgent,
+			Config: cfg, Traits: traits, Responses: usesResponses(&cfg, r), Dialect: r.dialect(&cfg), UserAgent: opts.UserAgent,
 		})
 	}
 	policy := cfg.Retry()

@@ -43,7 +43,7 @@ var vendors = map[string]vendor{
 	"aihubmix":          {base: "https://aihubmix.com/v1", key: "AIHUBMIX_API_KEY"},
 	"huggingface":       {base: "https://router.huggingface.co/v1", key: "HF_TOKEN", dialect: maxTokens},
 
-	"gemini":    {base: "https://generativelanguage.googleapis.com/v1beta/openai", key: "GEMINI_API_KEY"},
+	"gemini":    {base: "https://generativelanguage.googleapis.com/v1beta/openai", key: "GEMINI_API_KEY", dialect: openai.Dialect{Signatures: true}},
 	"groq":      {base: "https://api.groq.com/openai/v1", key: "GROQ_API_KEY"},
 	"deepseek":  {base: "https://api.deepseek.com/v1", key: "DEEPSEEK_API_KEY", dialect: maxTokens},
 	"xai":       {base: "https://api.x.ai/v1", key: "XAI_API_KEY"},
