@@ -69,7 +69,7 @@ func TestResolve(t *testing.T) {
 		{"openai/x", "localhost:8000", "base_url \"localhost:8000\" is not", "", false, "openai"},
 		{"openai/x", "ftp://h", "base_url \"ftp://h\" is not", "", false, "openai"},
 		{"openai/x", "http://a b", "base_url", "", false, "openai"},
-		{"scripted/demo", "", "model \"scripted/demo\" does not say whose it is", "", false, "scripted"},
+		{"scripted/demo", "", "model \"scripted/demo\" needs a base_url", "", false, "scripted"},
 	} {
 		cfg := llm.Config{Model: c.model, BaseURL: c.base}
 		r, err := resolve(&cfg)
