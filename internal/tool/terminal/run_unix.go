@@ -223,7 +223,7 @@ func (t *terminal) stop(ctx context.Context, sh *shell, r report, out func(strin
 		if e.kind == overtime {
 			how = "the command did not end at C-c and was killed"
 			sh.interrupt(ctx, syscall.SIGKILL)
-			e = t.await(ctx, sh, limits{total: t.grace / 4, hasTotal: true}, out)
+			e = t.await(ctx, sh, limits{total: killGrace, hasTotal: true}, out)
 		}
 	}
 	switch e.kind {
@@ -236,7 +236,7 @@ func (t *terminal) stop(ctx context.Context, sh *shell, r report, out func(strin
 		return Observation{}, errClosed
 	}
 	output := sh.screen.take()
-	t.drop("was killed, as the command in it could not be stopped otherwise")
+	t.dropWithin(0, "was killed, as the command in it could not be stopped otherwise")
 	return t.interrupted(r, gone(codeKilled, output), "the command could not be stopped otherwise and was killed with the shell"), nil
 }
 

@@ -17,12 +17,14 @@ func (t *terminal) bury(sh *shell) []byte {
 
 // drop ends the shell, if there is one. How it was lost goes into the next
 // result.
-func (t *terminal) drop(lost string) {
+func (t *terminal) drop(lost string) { t.dropWithin(endGrace, lost) }
+
+func (t *terminal) dropWithin(grace time.Duration, lost string) {
 	t.running, t.reads, t.lost = false, 0, lost
 	if t.shell == nil {
 		return
 	}
-	t.shell.close()
+	t.shell.close(grace)
 	t.mu.Lock()
 	t.shell = nil
 	t.mu.Unlock()
