@@ -382,8 +382,17 @@ func TestInterruptForReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(pid, 0); err == nil {
-		t.Errorf("process %d is there still", pid)
+	// It is not our child, so the system does not tell when it is gone.
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for syscall.Kill(pid, 0) == nil {
+		select {
+		case <-again.C:
+		case <-deadline.C:
+			t.Fatalf("process %d is there still", pid)
+		}
 	}
 }
 
