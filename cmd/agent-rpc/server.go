@@ -116,7 +116,7 @@ func short(id string, ids []string) string {
 func shortOf(ctx context.Context, c *client.Client, id string) string {
 	ids, err := storedIDs(ctx, c)
 	if err != nil {
-		ids = nil // eight digits are enough in practice
+		// Eight digits are enough in practice.
 		return strings.ReplaceAll(id, "-", "")[:min(8, len(id))]
 	}
 	return short(id, ids)

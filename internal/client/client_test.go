@@ -269,8 +269,10 @@ func TestRequestsOfTheServer(t *testing.T) {
 	for _, q := range []struct{ frame, want string }{
 		{`{"jsonrpc":"2.0","id":"a","method":"conversation/requestConfirmation","params":{}}`, `{"jsonrpc":"2.0","id":"a","result":null}`},
 		{`{"jsonrpc":"2.0","id":7,"method":"workspace/configuration","params":{"items":[{},{}]}}`, `{"jsonrpc":"2.0","id":7,"result":[null,null]}`},
-		{`{"jsonrpc":"2.0","id":8,"method":"conversation/secretValue","params":{}}`,
-			`{"jsonrpc":"2.0","id":8,"error":{"code":-32601,"message":"conversation/secretValue is not served by this client","data":{"kind":"method_not_found","retryable":false}}}`},
+		{
+			`{"jsonrpc":"2.0","id":8,"method":"conversation/secretValue","params":{}}`,
+			`{"jsonrpc":"2.0","id":8,"error":{"code":-32601,"message":"conversation/secretValue is not served by this client","data":{"kind":"method_not_found","retryable":false}}}`,
+		},
 	} {
 		if _, err := theirs.Write(appendFrame([]byte(q.frame))); err != nil {
 			t.Fatal(err)

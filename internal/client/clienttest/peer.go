@@ -139,7 +139,8 @@ func (p *Peer) handle(m Message) (result any, refused *protocol.Error, after fun
 	case "initialize":
 		return map[string]any{
 			"capabilities": map[string]any{"experimental": map[string]any{"agentRpc": protocol.ServerOptions{
-				Version: protocol.Version, Features: map[string]bool{}, StateDir: p.StateDir}}},
+				Version: protocol.Version, Features: map[string]bool{}, StateDir: p.StateDir,
+			}}},
 			"serverInfo": map[string]string{"name": "agent-rpc", "version": "test"},
 		}, nil, nil
 	case "shutdown":
