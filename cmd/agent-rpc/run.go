@@ -77,7 +77,8 @@ budget · 5 waiting for approval · 130 paused, stopped or rejected by you.`,
 	flags.BoolVar(&f.inMemory, "in-memory", false, "do not store the conversation")
 	must(cmd.RegisterFlagCompletionFunc("continue", completeOne))
 	must(cmd.RegisterFlagCompletionFunc("policy", cobra.FixedCompletions([]string{
-		"ask\tbefore every action", "ask-if-risky\tat medium risk and above", "never\tnot at all"}, cobra.ShellCompDirectiveNoFileComp)))
+		"ask\tbefore every action", "ask-if-risky\tat medium risk and above", "never\tnot at all",
+	}, cobra.ShellCompDirectiveNoFileComp)))
 	must(cmd.RegisterFlagCompletionFunc("model", completeModel))
 	must(cmd.MarkFlagDirname("cwd"))
 	cmd.MarkFlagsMutuallyExclusive("continue", "in-memory")
@@ -233,8 +234,10 @@ func (s *session) begin(ctx context.Context, task string) error {
 	case waits:
 		s.run = s.info.RunID
 	case s.info.Status == protocol.StatusFinished || s.info.Status == protocol.StatusIdle && s.info.Cursor.Seq == 0:
-		return &problem{"there is nothing to go on with: the conversation is " + string(s.info.Status),
-			"say what to do: agent-rpc run -c " + s.short(ctx) + ` "…"`, exitUsage}
+		return &problem{
+			"there is nothing to go on with: the conversation is " + string(s.info.Status),
+			"say what to do: agent-rpc run -c " + s.short(ctx) + ` "…"`, exitUsage,
+		}
 	default:
 		started, err := s.client.Run(ctx, s.info.ID)
 		if err != nil {
