@@ -147,7 +147,7 @@ func (c *Conversation) GenerateTitle(maxLength int, reply func(string, error)) e
 	})
 }
 
-// State hands out what a caller in this process may want to know.
+// Events hands out a page of the history.
 func (c *Conversation) Events(q Query, reply func(Page, error)) error {
 	return c.post(func(context.Context) { reply(c.page(q)) })
 }
@@ -184,6 +184,16 @@ func (c *Conversation) Subscribe(o Observer, since Since, reply func(Opened, err
 		if p := c.pending(); p != nil {
 			o.Waiting(*p)
 		}
+	})
+}
+
+// Replay hands o the old events that it asks for, after reply, and nothing that
+// happens later.
+func (c *Conversation) Replay(o Observer, since Since, reply func(Opened)) error {
+	return c.post(func(context.Context) {
+		opened := c.opening(since)
+		reply(opened)
+		c.replay(o, opened.From, opened.To)
 	})
 }
 

@@ -60,9 +60,11 @@ func (s *Server) createOptions(p protocol.CreateParams) (conversation.Options, e
 			return o, invalid("workspace", err.Error())
 		}
 		if !client.within(path) {
-			return o, &protocol.Error{Code: protocol.CodeOutsideWorkspace,
+			return o, &protocol.Error{
+				Code:    protocol.CodeOutsideWorkspace,
 				Message: path + " is in none of the editor's workspace folders; add it there first",
-				Data:    map[string]any{"path": path}}
+				Data:    map[string]any{"path": path},
+			}
 		}
 		o.Workspace = path
 	case p.ConversationID != "" && s.exists(o):
@@ -188,15 +190,19 @@ func (s *Server) open(ctx context.Context, p protocol.OpenParams, reply func(pro
 // openToRead replays a snapshot: nothing is locked, and nothing is pushed
 // afterwards.
 func (s *Server) openToRead(base, id string, since conversation.Since, reply func(protocol.OpenResult, error)) {
+	if c := s.manager.Opened(id); c != nil {
+		reader := &subscription{server: s, id: c.ID(), quoted: []byte(`"` + c.ID() + `"`)}
+		if c.Replay(reader, since, func(o conversation.Opened) { reply(toOpenResult(o), nil) }) == nil {
+			return
+		}
+	}
 	snap, err := s.manager.Peek(base, id)
 	if err != nil {
 		reply(protocol.OpenResult{}, err)
 		return
 	}
 	opened := snap.Opening(since)
-	if s.manager.Opened(id) == nil {
-		s.setReading(opened.Info.ID, true)
-	}
+	s.setReading(opened.Info.ID, true)
 	reply(toOpenResult(opened), nil)
 	reader := &subscription{server: s, id: opened.Info.ID, quoted: []byte(`"` + opened.Info.ID + `"`)}
 	snap.Replay(reader, opened.From, opened.To)

@@ -106,6 +106,7 @@ type session struct {
 
 	in     io.WriteCloser
 	code   chan int
+	read   chan struct{} // closed when the server's stream ended
 	nextID int
 	id     string // of the first conversation
 	asked  string // the newest requestId
@@ -154,7 +155,7 @@ func (s *session) start() {
 	toServer, in := io.Pipe()
 	out, fromServer := io.Pipe()
 	s.in, s.code, s.ended = in, make(chan int, 1), false
-	var log io.Writer = io.Discard
+	log := io.Discard
 	if testing.Verbose() {
 		log = testLog{s.t}
 	}
@@ -168,7 +169,11 @@ func (s *session) start() {
 		_ = fromServer.Close()
 		s.code <- code
 	}()
-	go s.read(out)
+	s.read = make(chan struct{})
+	go func() {
+		defer close(s.read)
+		s.receive(out)
+	}()
 }
 
 type testLog struct{ t *testing.T }
@@ -178,7 +183,7 @@ func (l testLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (s *session) read(out io.Reader) {
+func (s *session) receive(out io.Reader) {
 	r := bufio.NewReader(out)
 	for {
 		n := 0
@@ -374,6 +379,11 @@ func summary(v map[string]any) string {
 		if r["capabilities"] != nil {
 			return "initialized"
 		}
+		if items, ok := r["items"].([]any); ok {
+			for i := range items {
+				items[i] = brief(items[i].(map[string]any))
+			}
+		}
 		if r["maxIterationPerRun"] != nil {
 			v["result"] = brief(r)
 		}
@@ -441,6 +451,7 @@ func (s *session) end() {
 	if code := <-s.code; code != 0 {
 		s.t.Errorf("exit code %d after shutdown", code)
 	}
+	<-s.read
 }
 
 func diff(want, got string) string {

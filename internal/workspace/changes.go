@@ -36,8 +36,9 @@ const maxNesting = 8
 
 // GitChanges tells what in the workspace differs from a commit: in the index,
 // in the work tree, and files that are neither tracked nor ignored. Without a
-// ref the commit is chosen as OpenHands does, see the package's base.go. The
-// list is sorted by path. Repositories inside the workspace are listed with it,
+// ref it is the commit that a pull request would start from, as far as that is
+// known without the network, chosen as OpenHands does. The list is sorted by
+// path. Repositories inside the workspace are listed with it,
 // each against its own base; one that git can't read is left out. Errors:
 // [GitRepositoryError], [GitCommandError], or that of ctx.
 func (w *Local) GitChanges(ctx context.Context, ref string) ([]GitChange, error) {

@@ -189,6 +189,9 @@ func FuzzContains(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
+		if path == "" || strings.ContainsRune(path, 0) {
+			return
+		}
 		inside := w.Contains(path)
 		abs := path
 		if !filepath.IsAbs(abs) {
@@ -198,7 +201,7 @@ func FuzzContains(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if want := name == real || strings.HasPrefix(name, real+string(filepath.Separator)); inside != want && path != "" {
+		if want := name == real || strings.HasPrefix(name, real+string(filepath.Separator)); inside != want {
 			t.Errorf("Contains(%q) is %v, but it is %s (%s)", path, inside, name, dir)
 		}
 	})

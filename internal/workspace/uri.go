@@ -71,16 +71,18 @@ func parseURI(uri string, windows bool) (string, error) {
 		return path, nil
 	}
 	path = strings.ReplaceAll(path, `\`, "/")
-	switch {
-	case host != "":
-		name, ok := unescape(host)
-		if !ok || strings.ContainsAny(name, "\x00/\\:") {
-			return "", &URIError{URI: uri, Reason: "has a host that is none"}
-		}
-		return "//" + name + path, nil
-	case strings.HasPrefix(path, "//"):
+	if host == "" && strings.HasPrefix(path, "//") {
 		// file:////host/share, an old way to write UNC.
-		return path, nil
+		host, path, _ = strings.Cut(strings.TrimLeft(path, "/"), "/")
+		path = "/" + path
+	} else if host, ok = unescape(host); !ok {
+		return "", &URIError{URI: uri, Reason: "has a host that is none"}
+	}
+	switch {
+	case strings.ContainsAny(host, "\x00/\\:"):
+		return "", &URIError{URI: uri, Reason: "has a host that is none"}
+	case host != "":
+		return "//" + host + path, nil
 	case len(path) >= 3 && isLetter(path[1]) && (path[2] == ':' || path[2] == '|') && (len(path) == 3 || path[3] == '/'):
 		return strings.ToUpper(path[1:2]) + ":/" + strings.TrimPrefix(path[3:], "/"), nil
 	}

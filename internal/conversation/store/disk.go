@@ -26,8 +26,8 @@ type disk struct {
 	root   string
 	events string
 	// owner is nil when the store is opened to read.
-	owner  *flock.Flock
-	closed atomic.Bool
+	owner   *flock.Flock
+	stopped atomic.Bool
 	// marked is the time that mark gave to events/; zero when it is not known.
 	marked time.Time
 
@@ -204,7 +204,7 @@ func (d *disk) lock() (*guard, error) {
 			_ = l.Unlock()
 			continue
 		}
-		if d.closed.Load() {
+		if d.stopped.Load() {
 			return nil, ErrClosed
 		}
 		if time.Now().After(deadline) {
@@ -226,8 +226,9 @@ func isAt(l *flock.Flock, path string) bool {
 
 func (d *disk) sync() error { return d.pending.flush() }
 
+func (d *disk) stop() { d.stopped.Store(true) }
+
 func (d *disk) close() error {
-	d.closed.Store(true)
 	if d.owner == nil {
 		return nil
 	}

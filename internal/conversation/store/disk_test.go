@@ -8,7 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 func TestLayout(t *testing.T) {
@@ -474,6 +477,30 @@ func TestLookingNeverLocksOut(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestBusy has somebody hold the lock of the event log for ever. The clock is
+// not the real one.
+func TestBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mustOpen(t, t.TempDir())
+		l := flock.New(filepath.Join(s.Dir(), "events", ".eventlog.lock"))
+		if ok, err := l.TryLock(); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		began := time.Now()
+		var busy *BusyError
+		if _, err := s.Append(eventID(0), []byte("{}")); !errors.As(err, &busy) {
+			t.Errorf("Append: %v", err)
+		}
+		if waited := time.Since(began); waited < 30*time.Second || waited > 31*time.Second {
+			t.Errorf("waited %v", waited)
+		}
+		if err := l.Unlock(); err != nil {
+			t.Fatal(err)
+		}
+		appendN(t, s, 1)
+	})
 }
 
 func TestListAndDelete(t *testing.T) {

@@ -44,6 +44,8 @@ func (m *memory) save(name string, raw []byte) error { return m.put(m.files, nam
 
 func (m *memory) sync() error { return nil }
 
+func (m *memory) stop() {}
+
 func (m *memory) close() error { return nil }
 
 func (m *memory) get(files map[string][]byte, name string) ([]byte, error) {

@@ -52,6 +52,8 @@ type directory interface {
 	load(name string) ([]byte, error)
 	save(name string, raw []byte) error
 	sync() error
+	// stop ends a lock that waits with [ErrClosed].
+	stop()
 	close() error
 }
 
@@ -281,6 +283,10 @@ func (s *Store) Close() error {
 	if closed {
 		return nil
 	}
+	s.dir.stop()
+	// The lock of the directory is ours until the last write is done.
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	syncErr := s.dir.sync()
 	return errors.Join(syncErr, s.dir.close())
 }
