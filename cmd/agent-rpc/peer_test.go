@@ -23,6 +23,11 @@ func usePeer() {
 		return
 	}
 	serve = func(_ context.Context, in io.Reader, out io.Writer) int {
+		if os.Getenv("PEER") == "mute" {
+			gate()
+			_, _ = io.Copy(io.Discard, in)
+			return 0
+		}
 		p := &clienttest.Peer{StateDir: os.Getenv("PEER_STATE"), Play: play, Conversations: history()}
 		if os.Getenv("PEER") == "nokey" {
 			p.Refuse = func(method string) *protocol.Error {
@@ -168,6 +173,7 @@ var plays = map[string]func(r *clienttest.Run){
 		os.Exit(7)
 	},
 	"nokey": func(*clienttest.Run) {},
+	"mute":  func(*clienttest.Run) {},
 }
 
 func begin(r *clienttest.Run) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -241,6 +242,24 @@ func TestCtrlCAtTheQuestion(t *testing.T) {
 	x.exits(exitInterrupted)
 	if x.sent("conversation/confirm") || x.sent("conversation/interrupt") {
 		t.Error("Ctrl+C at the question sent something")
+	}
+}
+
+// A server that never answers keeps nobody either.
+func TestCtrlCWhileStarting(t *testing.T) {
+	x := onTerminal(t, "mute", nil, "run", "Build it")
+	x.open() // the server runs
+	x.press("\x03")
+	x.exits(exitInterrupted)
+}
+
+// NO_COLOR keeps the layout.
+func TestNoColor(t *testing.T) {
+	x := onTerminal(t, "finish", []string{"NO_COLOR=1", "PEER_GATE="}, "run", "Test it")
+	x.see("✓ Finished · 2 steps")
+	x.exits(exitFinished)
+	if colored := regexp.MustCompile(`\x1b\[[0-9;]*m`).FindString(x.whole()); colored != "" {
+		t.Errorf("there is a colour: %q", colored)
 	}
 }
 

@@ -35,8 +35,12 @@ func connect(ctx context.Context, folder string, env ...string) (*client.Client,
 		Name: "agent-rpc run", Version: versionOf().Version, Folder: folder,
 		Options: protocol.ClientOptions{Deltas: &protocol.DeltaOptions{MaxHz: 10}, Confirmation: &protocol.Flag{}},
 	})
+	if errors.Is(err, context.Canceled) {
+		_ = c.Abort() // nobody waits for it any more
+		return nil, exitCode(exitInterrupted)
+	}
 	if err != nil {
-		_ = c.Close() // it never got going
+		_ = c.Abort() // it never got going
 		return nil, &problem{err.Error(), "agent-rpc doctor", exitError}
 	}
 	return c, nil
@@ -142,6 +146,9 @@ func tilde(path string) string {
 // refusal turns an error of a call into one for people.
 func refusal(err error) error {
 	var e *protocol.Error
+	if errors.Is(err, context.Canceled) {
+		return exitCode(exitInterrupted)
+	}
 	if !errors.As(err, &e) {
 		if errors.Is(err, client.ErrClosed) {
 			return &problem{err.Error(), "run it again; if it happens again: agent-rpc doctor", exitError}

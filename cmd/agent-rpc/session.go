@@ -299,6 +299,7 @@ func (s *session) stop(ctx context.Context) error {
 		s.notice("Stopping…")
 		s.call(func() error { return s.client.Interrupt(ctx, id) })
 	default:
+		_ = s.client.Abort() // it had its time
 		return exitCode(exitInterrupted)
 	}
 	return nil

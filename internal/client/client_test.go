@@ -220,6 +220,20 @@ func TestDeafChildIsKilled(t *testing.T) {
 	<-c.done
 }
 
+func TestAbort(t *testing.T) {
+	c := start(t, "peer")
+	if err := c.Abort(); err != nil {
+		t.Errorf("a server that listens was killed: %v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Errorf("closing after aborting: %v", err)
+	}
+	c = start(t, "deaf")
+	if err := c.Abort(); err == nil {
+		t.Error("a server that does not listen ended by itself")
+	}
+}
+
 // The child is killed with what it started.
 func TestGroupIsKilled(t *testing.T) {
 	if runtime.GOOS == "windows" {

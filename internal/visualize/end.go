@@ -194,7 +194,7 @@ func (v *View) failed(e *ending, in Ending, run string) {
 	}
 	switch class.UserAction {
 	case "settings":
-		e.details = append(e.details, remedy+", or: agent-rpc doctor")
+		e.details = append(e.details, "Nothing was changed in this step. "+remedy+", or: agent-rpc doctor")
 		e.next = nil
 	default:
 		e.next = []string{remedy + ": " + run}
