@@ -297,6 +297,20 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// SIGTERM does not wait for the step.
+func TestTerminate(t *testing.T) {
+	x := onTerminal(t, "slow", []string{"PEER_STOPS=1"}, "run", "Build it")
+	x.see("npm run build")
+	if err := x.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	x.see("Stopped by you during npm run build")
+	x.exits(exitInterrupted)
+	if x.sent("conversation/pause") {
+		t.Error("SIGTERM paused")
+	}
+}
+
 // A server that does not stop keeps nobody: the third Ctrl+C leaves.
 func TestThirdCtrlC(t *testing.T) {
 	x := onTerminal(t, "deaf", nil, "run", "Build it")

@@ -11,7 +11,6 @@ import (
 
 	"github.com/agent-rpc/agent-rpc/internal/client"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
-	"github.com/agent-rpc/agent-rpc/internal/visualize"
 	"github.com/spf13/cobra"
 )
 
@@ -127,12 +126,13 @@ func runTask(cmd *cobra.Command, f *runFlags, args []string) (err error) {
 	defer closing(c, &err)
 	s, err := f.open(ctx, cmd, c, folder)
 	if err == nil {
-		err = s.begin(ctx, task)
+		err = f.begin(ctx, s, task)
 	}
 	begun()
 	if err != nil {
 		return err
 	}
+	s.header(cmd.Context())
 	s.signals = signals
 	return s.follow(cmd.Context())
 }
@@ -159,8 +159,7 @@ func (f *runFlags) env() ([]string, error) {
 	return []string{recordVar + "=" + file}, nil
 }
 
-// open makes the conversation or opens the one to continue, and prints the
-// header.
+// open makes the conversation or opens the one to continue.
 func (f *runFlags) open(ctx context.Context, cmd *cobra.Command, c *client.Client, folder string) (*session, error) {
 	params, err := f.params(ctx, cmd, c, folder)
 	if err != nil {
@@ -170,16 +169,21 @@ func (f *runFlags) open(ctx context.Context, cmd *cobra.Command, c *client.Clien
 	if err != nil {
 		return nil, refusal(err)
 	}
-	info := created.Conversation
-	s := newSession(c, info, f.json, f.noColor)
+	s := newSession(c, created.Conversation, f.json, f.noColor)
 	o := s.look.options()
 	o.Name, o.Thinking = f.name, f.thinking
 	s.show(o)
-	s.view.Header(visualize.Header{
-		Version: versionOf().Version, Folder: filepath.Base(client.Path(info.Workspace)),
-		Model: info.Model, Policy: info.ConfirmationPolicy, ID: info.ID, Short: s.short(ctx),
-	})
 	return s, nil
+}
+
+// begin starts the run. A new conversation in which nothing could be started is
+// not left behind.
+func (f *runFlags) begin(ctx context.Context, s *session, task string) error {
+	err := s.begin(ctx, task)
+	if err != nil && f.resume == "" {
+		_ = s.client.Delete(ctx, s.info.ID) // why it could not start is what matters
+	}
+	return err
 }
 
 // params are those of conversation/create. Of a conversation that is continued

@@ -25,7 +25,7 @@ func connect(ctx context.Context, folder string, env ...string) (*client.Client,
 	if err != nil {
 		return nil, &problem{"this program can't find itself: " + err.Error(), "start it by its full path", exitError}
 	}
-	c, err := client.Start(client.Command{Path: self, Args: []string{"serve"}, Dir: folder, Env: append(os.Environ(), env...)})
+	c, err := client.Start(client.Command{Path: self, Args: []string{"serve"}, Env: append(os.Environ(), env...)})
 	if err != nil {
 		return nil, &problem{err.Error(), "agent-rpc doctor", exitError}
 	}
@@ -156,15 +156,21 @@ func refusal(err error) error {
 		return &problem{err.Error(), "", exitError}
 	}
 	p := &problem{what: e.Message, code: exitError}
+	if method, what, ok := strings.Cut(e.Message, ": "); ok && strings.HasPrefix(method, "conversation/") {
+		p.what = what
+	}
 	switch e.Code {
 	case protocol.CodeAuthRequired:
-		p.what = "no key for the model"
-		if provider, ok := e.Data["provider"].(string); ok {
-			p.what = "no key for " + provider
-		}
-		p.remedy = "set the key of the model, or: agent-rpc doctor"
-		if setting, ok := e.Data["setting"].(string); ok {
-			p.remedy = "set " + setting + ", or: agent-rpc doctor"
+		provider, _ := e.Data["provider"].(string)
+		setting, _ := e.Data["setting"].(string)
+		switch {
+		case provider == "":
+			p.what = "no model is configured"
+			p.remedy = "set ANTHROPIC_API_KEY or another provider's key, or LLM_MODEL, or: agent-rpc doctor"
+		case setting == "":
+			p.what, p.remedy = "no key for "+provider, "agent-rpc doctor"
+		default:
+			p.what, p.remedy = "no key for "+provider, "set "+setting+", or: agent-rpc doctor"
 		}
 	case protocol.CodeLocked:
 		p.remedy = "another program has this conversation open: close it there"
