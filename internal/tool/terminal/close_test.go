@@ -6,9 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -123,4 +126,20 @@ func TestParallelSessions(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// A server that ignores signals starts shells that do not.
+func TestIgnoredSignals(t *testing.T) {
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT}
+	signal.Ignore(signals...)
+	defer signal.Reset(signals...)
+	h := newHarness(t)
+	h.start("sh -c 'echo ready; exec sleep 100'", "ready")
+	h.wants(h.act(input("C-c")), "", 130)
+	h.want("sh -c 'kill -HUP $$; echo no'", "Hangup", 129)
+	for _, s := range signals {
+		if !signal.Ignored(s) {
+			t.Errorf("%v is not ignored any more", s)
+		}
+	}
 }

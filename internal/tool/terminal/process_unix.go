@@ -67,17 +67,17 @@ func (f *family) end(grace time.Duration) {
 		case len(pids) == 0 || elapsed >= 2*grace:
 			return
 		case elapsed >= grace:
-			signal(pids, syscall.SIGKILL)
+			signalAll(pids, syscall.SIGKILL)
 		case polite:
 			polite = false
 			// A stopped process takes no signal but SIGKILL until it goes on.
-			signal(pids, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGCONT)
+			signalAll(pids, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGCONT)
 		}
 		time.Sleep(pause)
 	}
 }
 
-func signal(pids []int, signals ...syscall.Signal) {
+func signalAll(pids []int, signals ...syscall.Signal) {
 	for _, pid := range pids {
 		for _, s := range signals {
 			_ = syscall.Kill(pid, s) // it may be gone

@@ -125,7 +125,7 @@ func prepare(master, slave *os.File) (*unix.Termios, error) {
 func (s *shell) wait(cmd *exec.Cmd, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := cmd.Start()
+	err := withDefaultSignals(cmd.Start)
 	started <- err
 	if err != nil {
 		return
