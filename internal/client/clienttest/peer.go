@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
@@ -35,6 +36,7 @@ type Peer struct {
 
 	out     sync.Mutex
 	w       io.Writer
+	losing  atomic.Bool
 	mu      sync.Mutex
 	current *Run
 	runs    sync.WaitGroup
@@ -305,6 +307,9 @@ func (p *Peer) confirm(raw json.RawMessage) (any, *protocol.Error, func()) {
 
 // Notify sends a notification.
 func (p *Peer) Notify(method string, params any) {
+	if p.losing.Load() {
+		return // answers are never lost
+	}
 	p.send(map[string]any{"jsonrpc": "2.0", "method": method, "params": params})
 }
 
@@ -347,14 +352,9 @@ func (r *Run) Event(e event.Event, d *event.Display) {
 // no room for them, and tells it of the gap.
 func (r *Run) Lose(f func()) {
 	after := len(r.Events)
-	w := r.peer.w
-	r.peer.out.Lock()
-	r.peer.w = io.Discard
-	r.peer.out.Unlock()
+	r.peer.losing.Store(true)
 	f()
-	r.peer.out.Lock()
-	r.peer.w = w
-	r.peer.out.Unlock()
+	r.peer.losing.Store(false)
 	r.State(r.Info.Status, r.Info.StopReason)
 	r.peer.Notify(protocol.NotifyGap, protocol.GapNotification{ID: r.Info.ID, After: after, To: len(r.Events)})
 }
