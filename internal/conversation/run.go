@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,8 +33,26 @@ type run struct {
 // phase is one piece of work in goroutines of its own.
 type phase struct {
 	cancel context.CancelFunc
-	// open lets deltas and results pass; it is shut when the work is given up.
-	open atomic.Bool
+
+	mu   sync.Mutex
+	over bool
+}
+
+// shut lets no delta pass from now on; one that is on its way gets through
+// before it returns.
+func (p *phase) shut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
+}
+
+// whileOpen calls tell, which must not block, unless the phase is shut.
+func (p *phase) whileOpen(tell func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		tell()
+	}
 }
 
 // workGrace is how long an interrupted model call or tool may take to end
@@ -298,7 +316,7 @@ func (c *Conversation) interrupt(closing bool) {
 			_ = c.post(func(context.Context) { // closed meanwhile: nothing to give up
 				if c.run == r && r.phase == work {
 					c.log.Warn("the work did not end in time after an interrupt", "conversation", c.id)
-					work.open.Store(false)
+					work.shut()
 					r.phase = nil
 					c.interrupted()
 				}
@@ -363,7 +381,7 @@ func (c *Conversation) panicked(p any) {
 	}()
 	if c.run != nil {
 		if c.run.phase != nil {
-			c.run.phase.open.Store(false)
+			c.run.phase.shut()
 			c.run.phase.cancel()
 		}
 		c.fail(fmt.Errorf("internal error: panic: %v", p))

@@ -18,7 +18,6 @@ import (
 func (c *Conversation) begin(ctx context.Context, do func(context.Context, *phase) func(context.Context)) {
 	workCtx, cancel := context.WithCancel(ctx)
 	work := &phase{cancel: cancel}
-	work.open.Store(true)
 	c.run.phase = work
 	go func() {
 		defer cancel()
@@ -26,7 +25,7 @@ func (c *Conversation) begin(ctx context.Context, do func(context.Context, *phas
 		_ = c.post(func(ctx context.Context) { // closed: the result is of no use
 			if c.run != nil && c.run.phase == work {
 				c.run.phase = nil
-				work.open.Store(false)
+				work.shut()
 				then(ctx)
 			}
 		})
@@ -52,7 +51,7 @@ func (c *Conversation) think(ctx context.Context) {
 			}
 		}
 		t, err := guard(func() (*Thought, error) { return c.agent.Think(ctx, q) })
-		deltas.flush()
+		deltas.end()
 		return func(ctx context.Context) { c.thought(ctx, q.EventID, t, err) }
 	})
 }
@@ -181,7 +180,7 @@ func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
 				result, _ = guard(func() (event.Event, error) {
 					return c.agent.Act(ctx, a, func(text string) { deltas.send("", a.ToolCallID, StreamStdout, text) }), nil
 				})
-				deltas.flush()
+				deltas.end()
 			}
 			if result == nil {
 				result = answer(a, "the tool broke while it carried out this call")
@@ -202,7 +201,7 @@ func (c *Conversation) deliver(work *phase, result event.Event) {
 		if _, err := c.append(result); err != nil {
 			work.cancel()
 			c.run.phase = nil
-			work.open.Store(false)
+			work.shut()
 			c.fail(err)
 		}
 	})
@@ -263,12 +262,13 @@ func guard[T any](f func() (T, error)) (result T, err error) {
 	return f()
 }
 
-// deltas sends the pieces of one phase, masked, with their offsets.
+// deltas sends the pieces of one call of the agent, masked, with their offsets.
 type deltas struct {
 	c     *Conversation
 	work  *phase
 	runID string
 	mu    sync.Mutex
+	ended bool
 	order []*deltaStream
 }
 
@@ -292,6 +292,9 @@ func (c *Conversation) newDeltas(work *phase, runID string) *deltas {
 func (d *deltas) send(messageID, toolCallID string, stream Stream, text string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.ended {
+		return // a tool may talk on after it returned; its result has been taken
+	}
 	var s *deltaStream
 	for _, known := range d.order {
 		if known.messageID == messageID && known.toolCallID == toolCallID && known.stream == stream {
@@ -305,22 +308,25 @@ func (d *deltas) send(messageID, toolCallID string, stream Stream, text string) 
 	d.emit(s, s.mask.Write(text))
 }
 
-// flush sends what the masks held back; nothing may be sent after it.
-func (d *deltas) flush() {
+// end sends what the masks held back; nothing is sent after it.
+func (d *deltas) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.ended = true
 	for _, s := range d.order {
 		d.emit(s, s.mask.Flush())
 	}
 }
 
 func (d *deltas) emit(s *deltaStream, text string) {
-	if text == "" || !d.work.open.Load() {
+	if text == "" {
 		return
 	}
 	delta := Delta{d.runID, s.messageID, s.toolCallID, s.stream, s.offset, text}
 	s.offset += len(text)
-	for _, o := range d.c.listeners() {
-		o.Delta(delta)
-	}
+	d.work.whileOpen(func() {
+		for _, o := range d.c.listeners() {
+			o.Delta(delta)
+		}
+	})
 }
