@@ -98,7 +98,7 @@ type Confirmation struct {
 // Confirm answers what waits. accepted is false if it was resolved before; by
 // says how then.
 func (c *Conversation) Confirm(answer Confirmation, reply func(accepted bool, by *Resolution, err error)) error {
-	return c.post(func(ctx context.Context) {
+	return c.request(func(err error) { reply(false, nil, err) }, func(ctx context.Context) {
 		p := c.pending()
 		if p == nil || p.RequestID != answer.RequestID {
 			for i := len(c.side.Resolved) - 1; i >= 0; i-- {
@@ -175,7 +175,7 @@ func (c *Conversation) rejectOpen(reason string) (int, error) {
 // RejectPendingActions answers every open action with a rejection and ends the
 // run that waits; the model is told at its next run.
 func (c *Conversation) RejectPendingActions(reason string, reply func(rejected int, err error)) error {
-	return c.post(func(ctx context.Context) {
+	return c.request(func(err error) { reply(0, err) }, func(ctx context.Context) {
 		if c.run != nil && c.status != WaitingForConfirmation {
 			reply(0, &StateError{Status: c.status, Allowed: []Status{WaitingForConfirmation, Idle, Paused},
 				Message: "the actions of a run that executes can't be rejected; interrupt it instead"})

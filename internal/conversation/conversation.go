@@ -35,7 +35,9 @@ const DefaultMaxIterations = 500
 // Conversation is one open conversation. Its verbs return at once: what they
 // found or did is handed to their reply function, from the conversation's own
 // goroutine, before anything that follows from it is published. Where a verb
-// returns an error itself (the conversation is closed), reply is not called.
+// returns an error itself (the conversation is closed), reply is not called;
+// where the conversation closes before the verb's turn comes, reply gets
+// [ErrClosed].
 type Conversation struct {
 	id        string
 	workspace string
@@ -81,8 +83,10 @@ func (c *Conversation) Agent() Agent { return c.agent }
 // Done is closed when the conversation has been closed.
 func (c *Conversation) Done() <-chan struct{} { return c.ended }
 
-// loop is the conversation's goroutine.
+// loop is the conversation's goroutine. What it started ends with it.
 func (c *Conversation) loop(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	defer close(c.ended)
 	for !c.closing {
 		<-c.box.wake
@@ -152,6 +156,18 @@ func (c *Conversation) post(f func(context.Context)) error {
 		return ErrClosed
 	}
 	return nil
+}
+
+// request posts a verb. One whose turn comes when the conversation has closed is
+// refused: its store is gone, and nothing may start any more.
+func (c *Conversation) request(refuse func(error), f func(context.Context)) error {
+	return c.post(func(ctx context.Context) {
+		if c.closing {
+			refuse(ErrClosed)
+			return
+		}
+		f(ctx)
+	})
 }
 
 // append stamps an event, masks it, stores it and publishes it.

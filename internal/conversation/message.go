@@ -34,7 +34,7 @@ type Sent struct {
 // goes on or waits, whenBusy says what happens; a message never approves
 // anything.
 func (c *Conversation) SendMessage(m Outgoing, run bool, whenBusy WhenBusy, reply func(Sent, error)) error {
-	return c.post(func(ctx context.Context) {
+	return c.request(func(err error) { reply(Sent{}, err) }, func(ctx context.Context) {
 		if m.ID == "" {
 			m.ID = uuid.NewString()
 		} else if known, ok := c.known(m.ID); ok {

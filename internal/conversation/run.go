@@ -63,7 +63,7 @@ const workGrace = time.Second
 // reference does. reply gets the run's id. ended, if not nil, is called when
 // the run ended or waits, after everything else was published.
 func (c *Conversation) Run(reply func(runID string, err error), ended func(Outcome)) error {
-	return c.post(func(ctx context.Context) {
+	return c.request(func(err error) { reply("", err) }, func(ctx context.Context) {
 		switch {
 		case c.run != nil && c.status == WaitingForConfirmation:
 			reply(c.run.id, nil)
@@ -259,7 +259,7 @@ func (c *Conversation) end(s Status, reason StopReason) {
 // Pause asks the run to stop at the next step. reply gets pausing while the run
 // goes on, and the status itself where there is nothing to pause.
 func (c *Conversation) Pause(reply func(Status, error)) error {
-	return c.post(func(context.Context) {
+	return c.request(func(err error) { reply(c.status, err) }, func(context.Context) {
 		switch {
 		case c.run != nil && c.run.phase != nil:
 			if !c.run.interrupting {
@@ -283,7 +283,7 @@ func (c *Conversation) Pause(reply func(Status, error)) error {
 // Interrupt stops the model call and the tools that run, now. The outcome is a
 // state: paused, with every open call answered.
 func (c *Conversation) Interrupt(reply func(error)) error {
-	return c.post(func(context.Context) {
+	return c.request(reply, func(context.Context) {
 		reply(nil)
 		c.interrupt(false)
 	})

@@ -39,9 +39,12 @@ func TestGenerateTitle(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			play(t, conversation.Options{}, func(r *rig) {
 				r.agent.ask = func(context.Context) (string, stats.Call, error) {
+					if tt.err != nil {
+						return "", stats.Call{}, tt.err
+					}
 					call := cost()
 					call.UsageID = "title"
-					return tt.reply, call, tt.err
+					return tt.reply, call, nil
 				}
 				if _, err := r.send(tt.message, "", false, conversation.Queue); err != nil {
 					t.Fatal(err)
