@@ -24,7 +24,7 @@ type run struct {
 	// pausing and interrupting say what the user asked for.
 	pausing      bool
 	interrupting bool
-	// approved tells that the actions that are open may be carried out.
+	// approved tells that the user said yes to the actions that are open.
 	approved bool
 	waiters  []func(Outcome)
 	onEnd    []func()
@@ -160,7 +160,6 @@ func (c *Conversation) advance(ctx context.Context) {
 		r.iteration = 0
 		c.setStatus(Running)
 	}
-	open := c.history.open.Actions()
 	if c.stuckOn && !r.approved {
 		verdict := c.detector.Check(c.history.events)
 		if verdict.Nudge != "" {
@@ -174,11 +173,16 @@ func (c *Conversation) advance(ctx context.Context) {
 			return
 		}
 	}
-	r.approved = false
-	if len(open) > 0 {
-		c.act(ctx, open)
-	} else {
+	open := c.history.open.Actions()
+	switch {
+	case len(open) == 0:
+		r.approved = false
 		c.think(ctx)
+	case r.approved:
+		c.act(ctx, open)
+	default:
+		// They were left open by a run that paused, maybe under another policy.
+		c.decide(ctx)
 	}
 }
 

@@ -155,11 +155,13 @@ func (c *Conversation) judge(actions []*event.Action) decision {
 // act carries out actions in order and stores each result as it comes.
 func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
 	run, finishing := c.cutAfterFinish(actions)
+	approved := c.run.approved
+	c.run.approved = false
 	refused := func(a *event.Action) string {
-		if !c.policy.Active() {
-			return c.agent.Outside(a)
+		if approved || c.policy.Active() {
+			return ""
 		}
-		return ""
+		return c.agent.Outside(a)
 	}
 	var outside []string
 	for _, a := range run {
