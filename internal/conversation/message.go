@@ -81,7 +81,7 @@ func (c *Conversation) accept(ctx context.Context, m Outgoing, run bool, whenBus
 		return Sent{}, err
 	}
 	if c.status == Finished || c.status == Stuck {
-		c.side.StopReason = ""
+		c.side.StopReason, c.side.Error = "", nil
 		c.setStatus(Idle)
 	}
 	c.touch()
