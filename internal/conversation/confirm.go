@@ -52,7 +52,7 @@ func (c *Conversation) pending() *Pending {
 }
 
 // askUser makes the run wait for a decision about its open actions.
-func (c *Conversation) askUser(ctx context.Context) {
+func (c *Conversation) askUser() {
 	c.run.iteration++
 	c.side.Iteration = c.run.iteration
 	c.run.pausing = false
@@ -62,11 +62,6 @@ func (c *Conversation) askUser(ctx context.Context) {
 	c.flush()
 	if err := c.store.Sync(); err != nil {
 		c.log.Error("syncing the conversation", "conversation", c.id, "error", err)
-	}
-	if len(c.side.Steering) > 0 {
-		// What the user said meanwhile is the answer: look at it before going on.
-		c.resolve(ctx, Resolution{Outcome: "rejected", Via: "reject", reason: c.side.Steering[0].Message.Text(), goOn: true})
-		return
 	}
 	p := c.pending()
 	c.changed = false

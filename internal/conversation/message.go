@@ -75,6 +75,7 @@ func (c *Conversation) accept(ctx context.Context, m Outgoing, run bool, whenBus
 	if err := c.prepare(); err != nil {
 		return Sent{}, err
 	}
+	c.requeue()
 	c.takeQueue()
 	seq, err := c.appendMessage(m)
 	if err != nil {
@@ -119,6 +120,16 @@ func (c *Conversation) acceptBusy(ctx context.Context, m Outgoing, whenBusy When
 	return sent, nil
 }
 
+// requeue puts what was meant for the next step of a run that is over before
+// what waits.
+func (c *Conversation) requeue() {
+	if len(c.side.Steering) > 0 {
+		c.side.Queue = slices.Concat(c.side.Steering, c.side.Queue)
+		c.side.Steering = nil
+		c.touch()
+	}
+}
+
 // takeQueue appends what is queued; false if there was nothing, or the disk
 // refused.
 func (c *Conversation) takeQueue() bool {
@@ -148,6 +159,7 @@ func (c *Conversation) takeSteering() error {
 		c.side.Steering = c.side.Steering[1:]
 		c.touch()
 		if c.status == Finished {
+			c.run.iteration = 0 // it is a new turn of the user's
 			c.setStatus(Running)
 		}
 	}

@@ -24,6 +24,8 @@ type run struct {
 	// pausing and interrupting say what the user asked for.
 	pausing      bool
 	interrupting bool
+	// resumed tells that the run goes on with a turn that was paused.
+	resumed bool
 	// approved tells that the user said yes to the actions that are open.
 	approved bool
 	waiters  []func(Outcome)
@@ -88,7 +90,7 @@ func (c *Conversation) wait(ended func(Outcome)) {
 
 // newRun makes the run's record; start sets it going.
 func (c *Conversation) newRun() {
-	c.run = &run{id: uuid.NewString()}
+	c.run = &run{id: uuid.NewString(), resumed: c.status == Paused && c.side.StopReason == StopPaused}
 	c.side.RunID, c.side.StopReason, c.side.Error, c.side.Iteration = c.run.id, "", nil, 0
 }
 
@@ -96,9 +98,6 @@ func (c *Conversation) newRun() {
 // nothing to do: its run ends at once, without asking the model.
 func (c *Conversation) start(ctx context.Context) {
 	if c.status != Finished {
-		if c.status != Paused {
-			c.takeQueue()
-		}
 		c.setStatus(Running)
 	}
 	c.touch()
@@ -107,6 +106,12 @@ func (c *Conversation) start(ctx context.Context) {
 	if err := c.prepare(); err != nil {
 		c.fail(err)
 		return
+	}
+	if !c.run.resumed {
+		c.requeue()
+		if c.status != Finished && c.history.open.Len() == 0 {
+			c.takeQueue()
+		}
 	}
 	c.advance(ctx)
 }
@@ -147,9 +152,11 @@ func (c *Conversation) advance(ctx context.Context) {
 		c.end(Paused, StopPaused)
 		return
 	}
-	if err := c.takeSteering(); err != nil {
-		c.fail(err)
-		return
+	if c.history.open.Len() == 0 {
+		if err := c.takeSteering(); err != nil {
+			c.fail(err)
+			return
+		}
 	}
 	if c.status == Finished {
 		if c.closing || !c.takeQueue() {
@@ -237,6 +244,9 @@ func (c *Conversation) end(s Status, reason StopReason) {
 	r := c.run
 	c.run = nil
 	c.side.StopReason = reason
+	if reason != StopPaused {
+		c.requeue()
+	}
 	c.status = s
 	c.save()
 	c.flush()

@@ -120,8 +120,17 @@ func (c *Conversation) decide(ctx context.Context) {
 		return
 	}
 	if d := c.judge(actions); d.confirm {
+		if len(c.side.Steering) > 0 {
+			// What the user said meanwhile is the answer: the model reads it first.
+			if _, err := c.rejectOpen(c.side.Steering[0].Message.Text()); err != nil {
+				c.fail(err)
+				return
+			}
+			c.stepped(ctx)
+			return
+		}
 		c.side.Asked = &asked{Reason: d.reason, Outside: d.outside}
-		c.askUser(ctx)
+		c.askUser()
 		return
 	}
 	if c.run.pausing {
