@@ -43,7 +43,7 @@ func (c *Conversation) pending() *Pending {
 			reason = why.Reason
 		}
 		p.Actions = append(p.Actions, PendingAction{
-			Action: a, Display: c.agent.Describe(a, nil), Risk: a.SecurityRisk, Reason: reason,
+			Action: a, Display: c.describe(a, nil), Risk: a.SecurityRisk, Reason: reason,
 		})
 	}
 	p.RequestID = uuid.NewSHA1(requests, []byte(strings.Join(ids, " "))).String()

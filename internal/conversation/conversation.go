@@ -14,8 +14,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -101,14 +103,29 @@ func (c *Conversation) loop(ctx context.Context) {
 
 // turn runs one posted function, then stores and publishes what it did.
 func (c *Conversation) turn(ctx context.Context, f func(context.Context)) {
+	if err := c.guard("a conversation", func() { f(ctx) }); err != nil {
+		_ = c.guard("the end of a run", func() { c.broken(err) }) // logged, and there is no more to do
+	}
+	_ = c.guard("a conversation's state", c.settle) // logged; the next turn tries again
+}
+
+// guard turns a panic into an error, and writes down where it came from.
+func (c *Conversation) guard(what string, f func()) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.log.Error("panic in a conversation", "conversation", c.id, "panic", p, "stack", stack())
-			c.panicked(p)
+			c.log.Error("panic in "+what, "conversation", c.id, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("internal error: panic in %s: %v", what, p)
 		}
-		c.settle()
 	}()
-	f(ctx)
+	f()
+	return nil
+}
+
+// describe asks the agent what to show of an event; where it breaks a client
+// shows what it can.
+func (c *Conversation) describe(e event.Event, action *event.Action) (d *event.Display) {
+	_ = c.guard("a display", func() { d = c.agent.Describe(e, action) }) // logged
+	return d
 }
 
 // settle brings the disk and the observers up to date.
@@ -211,7 +228,7 @@ func (c *Conversation) append(e event.Event) (int, error) {
 }
 
 func (c *Conversation) publishEvent(seq int, e event.Event, raw json.RawMessage) {
-	r := Record{Seq: seq, Event: e, JSON: raw, Display: c.agent.Describe(e, c.history.action(e, seq))}
+	r := Record{Seq: seq, Event: e, JSON: raw, Display: c.describe(e, c.history.action(e, seq))}
 	epoch := c.history.epoch
 	c.publish(func(o Observer) { o.Event(epoch, r) })
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -132,7 +131,11 @@ func (c *Conversation) prepare() error {
 			}
 		}
 	}
-	_, err := c.append(c.agent.SystemPrompt(c.secrets.Names()))
+	var prompt *event.SystemPrompt
+	if err := c.guard("the system prompt", func() { prompt = c.agent.SystemPrompt(c.secrets.Names()) }); err != nil {
+		return err
+	}
+	_, err := c.append(prompt)
 	return err
 }
 
@@ -386,20 +389,16 @@ func (c *Conversation) appendAll(events ...event.Event) error {
 	return nil
 }
 
-// panicked ends a run whose handling broke.
-func (c *Conversation) panicked(p any) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.log.Error("panic while ending a run", "conversation", c.id, "panic", p)
-		}
-	}()
-	if c.run != nil {
-		if c.run.phase != nil {
-			c.run.phase.shut()
-			c.run.phase.cancel()
-		}
-		c.fail(fmt.Errorf("internal error: panic: %v", p))
+// broken ends a run whose handling broke.
+func (c *Conversation) broken(err error) {
+	if c.run == nil {
+		return
 	}
+	if c.run.phase != nil {
+		c.run.phase.shut()
+		c.run.phase.cancel()
+	}
+	c.fail(err)
 }
 
 // codeOf names an error as OpenHands does: by its class, where it has one.
@@ -414,5 +413,3 @@ func codeOf(err error) string {
 	}
 	return "InternalError"
 }
-
-func stack() string { return string(debug.Stack()) }

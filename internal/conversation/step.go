@@ -50,7 +50,13 @@ func (c *Conversation) think(ctx context.Context) {
 				deltas.send(q.EventID, "", p.Stream, p.Text)
 			}
 		}
-		t, err := guard(func() (*Thought, error) { return c.agent.Think(ctx, q) })
+		var t *Thought
+		var err error
+		if broken := c.guard("the model call", func() { t, err = c.agent.Think(ctx, q) }); broken != nil {
+			err = broken
+		} else if t == nil && err == nil {
+			err = errors.New("internal error: the model call gave nothing")
+		}
 		deltas.end()
 		return func(ctx context.Context) { c.thought(ctx, q.EventID, t, err) }
 	})
@@ -153,12 +159,21 @@ func (c *Conversation) judge(actions []*event.Action) decision {
 	confirm, _, reason := policy.Decide(c.policy, c.analyzer, actions)
 	d := decision{confirm: confirm, reason: reason, outside: map[string]string{}}
 	for _, a := range actions {
-		if path := c.agent.Outside(a); path != "" && c.policy.Active() {
+		if path := c.outside(a); path != "" && c.policy.Active() {
 			d.confirm = true
 			d.outside[a.ID] = path + " is outside the workspace"
 		}
 	}
 	return d
+}
+
+// outside gives the first path outside the workspace that an action would touch.
+// Where the agent can't tell the action counts as one.
+func (c *Conversation) outside(a *event.Action) (path string) {
+	if err := c.guard("the look at an action's paths", func() { path = c.agent.Outside(a) }); err != nil {
+		return "a path of " + a.ToolName + " that could not be read, and so"
+	}
+	return path
 }
 
 // act carries out actions in order and stores each result as it comes.
@@ -170,7 +185,7 @@ func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
 		if approved || c.policy.Active() {
 			return ""
 		}
-		return c.agent.Outside(a)
+		return c.outside(a)
 	}
 	var outside []string
 	for _, a := range run {
@@ -188,8 +203,8 @@ func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
 					"Work inside the workspace, or ask the user to allow it.", outside[i], c.workspace))
 			} else {
 				deltas := c.newDeltas(work, runID)
-				result, _ = guard(func() (event.Event, error) {
-					return c.agent.Act(ctx, a, func(text string) { deltas.send("", a.ToolCallID, StreamStdout, text) }), nil
+				_ = c.guard("a tool", func() { // logged, and answered below
+					result = c.agent.Act(ctx, a, func(text string) { deltas.send("", a.ToolCallID, StreamStdout, text) })
 				})
 				deltas.end()
 			}
@@ -261,16 +276,6 @@ func (c *Conversation) succeeded(a *event.Action) bool {
 		}
 	}
 	return false
-}
-
-// guard contains a panic of the agent.
-func guard[T any](f func() (T, error)) (result T, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("internal error: panic: %v\n%s", p, stack())
-		}
-	}()
-	return f()
 }
 
 // deltas sends the pieces of one call of the agent, masked, with their offsets.

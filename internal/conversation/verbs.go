@@ -234,7 +234,7 @@ func (c *Conversation) record(seq int) (Record, error) {
 	} else if e, err = event.Decode(raw); err != nil {
 		return Record{}, err
 	}
-	return Record{Seq: seq, Event: e, JSON: raw, Display: c.agent.Describe(e, c.history.action(e, seq))}, nil
+	return Record{Seq: seq, Event: e, JSON: raw, Display: c.describe(e, c.history.action(e, seq))}, nil
 }
 
 // Unsubscribe ends what Subscribe began.
