@@ -269,11 +269,15 @@ func TestADiskThatRefuses(t *testing.T) {
 			r.status(conversation.Failed, conversation.StopError)
 			r.told(`user "work"`, "call a", "call b", "ended error error")
 			mend()
-			// Nobody is asked, and nothing is done twice: the calls count as open until
-			// they are answered, and they are carried out by the user's next run.
+			// What became of the calls is not known: they are not made again.
 			r.agent.acts = nil
 			r.reopen()
 			r.status(conversation.Failed, conversation.StopError)
+			r.mustRun()
+			r.quietActs()
+			r.told("failed a", "failed b")
+			r.answer(say("done"))
+			r.status(conversation.Finished, conversation.StopFinished)
 		})
 	})
 	t.Run("a decision", func(t *testing.T) {
@@ -286,6 +290,10 @@ func TestADiskThatRefuses(t *testing.T) {
 			r.status(conversation.Failed, conversation.StopError)
 			r.told("rejected via confirm", "ended error error")
 			mend()
+			// They are not carried out without the consent that was refused.
+			r.ask("go on")
+			r.quietActs()
+			r.told("failed a", "failed b", `user "go on"`)
 		})
 	})
 }

@@ -75,6 +75,9 @@ func (c *Conversation) accept(ctx context.Context, m Outgoing, run bool, whenBus
 	if err := c.prepare(); err != nil {
 		return Sent{}, err
 	}
+	if err := c.answerLost(c.side.StopReason); err != nil {
+		return Sent{}, err
+	}
 	c.requeue()
 	c.takeQueue()
 	seq, err := c.appendMessage(m)

@@ -179,7 +179,7 @@ func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
 	c.secrets = new(secret.Registry)
 	side, err := s.LoadSidecar()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, &PersistenceError{err}
+		c.log.Warn("the sidecar can't be read; what only it knew is lost", "conversation", c.id, "error", err)
 	}
 	c.side = decodeSidecar(side)
 	raw, err := s.LoadState()
@@ -198,6 +198,7 @@ func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
 	}
 	c.kept = *stored
 	c.workspace, c.status, c.tags = stored.Workspace.WorkingDir, stored.ExecutionStatus, stored.Tags
+	c.side.reconcile(c.status)
 	if stored.MaxIterations > 0 {
 		c.maxIter = stored.MaxIterations
 	}

@@ -23,8 +23,8 @@ type run struct {
 	// pausing and interrupting say what the user asked for.
 	pausing      bool
 	interrupting bool
-	// resumed tells that the run goes on with a turn that was paused.
-	resumed bool
+	// after is why the run before stopped.
+	after StopReason
 	// approved tells that the user said yes to the actions that are open.
 	approved bool
 	waiters  []func(Outcome)
@@ -89,7 +89,7 @@ func (c *Conversation) wait(ended func(Outcome)) {
 
 // newRun makes the run's record; start sets it going.
 func (c *Conversation) newRun() {
-	c.run = &run{id: uuid.NewString(), resumed: c.status == Paused && c.side.StopReason == StopPaused}
+	c.run = &run{id: uuid.NewString(), after: c.side.StopReason}
 	c.side.RunID, c.side.StopReason, c.side.Error, c.side.Iteration = c.run.id, "", nil, 0
 }
 
@@ -106,7 +106,12 @@ func (c *Conversation) start(ctx context.Context) {
 		c.fail(err)
 		return
 	}
-	if !c.run.resumed {
+	if err := c.answerLost(c.run.after); err != nil {
+		c.fail(err)
+		return
+	}
+	if c.run.after != StopPaused {
+		// After a pause the turn that was paused is finished first.
 		c.requeue()
 		if c.status != Finished && c.history.open.Len() == 0 {
 			c.takeQueue()
@@ -353,6 +358,17 @@ func (c *Conversation) interrupted() {
 		return
 	}
 	c.end(Paused, StopInterrupted)
+}
+
+// answerLost answers the actions that stand open although the run before them is
+// over: the disk did not take their answers, or another program did not give
+// them. Nobody knows whether they were carried out, so they are not carried out
+// again. Only those that a pause or the limit of steps left over never began.
+func (c *Conversation) answerLost(after StopReason) error {
+	if after == StopPaused || after == StopMaxIterations {
+		return nil
+	}
+	return c.answerOpen("The run ended before it was known what became of this call. It may have had effects already; it was not run again.")
 }
 
 // answerOpen answers every open action with an error event.

@@ -129,6 +129,30 @@ func decodeSidecar(raw []byte) *sidecar {
 	return sc
 }
 
+// stopReasons are the reasons that fit a status, the likeliest first.
+var stopReasons = map[Status][]StopReason{
+	Idle:                   {"", StopRejected},
+	Paused:                 {StopPaused, StopInterrupted},
+	WaitingForConfirmation: {StopWaiting},
+	Finished:               {StopFinished},
+	Failed:                 {StopError, StopMaxIterations, StopBudget},
+	Stuck:                  {StopStuck},
+}
+
+// reconcile drops what does not fit the status: another program has used the
+// conversation since, which knows nothing of the sidecar.
+func (sc *sidecar) reconcile(s Status) {
+	reasons := stopReasons[s]
+	if len(reasons) == 0 {
+		sc.StopReason = ""
+	} else if !slices.Contains(reasons, sc.StopReason) {
+		sc.StopReason = reasons[0]
+	}
+	if s != Failed && s != Stuck {
+		sc.Error = nil
+	}
+}
+
 // object builds a JSON object field by field.
 type object struct{ buf []byte }
 
