@@ -1,12 +1,14 @@
 package conversation
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -228,55 +230,48 @@ func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
 	return stored, nil
 }
 
-// readGiven lets what the caller gives win over what is stored.
+// readGiven lets what the caller gives win over what is stored. If anything is
+// wrong nothing is changed.
 func (c *Conversation) readGiven(o Options) error {
-	if o.Workspace != "" {
-		c.workspace = o.Workspace
-	}
-	if c.workspace == "" {
+	confirm, analyzer, kept := c.policy, c.analyzer, c.kept.Analyzer
+	var err error
+	switch {
+	case o.Workspace == "" && c.workspace == "":
 		return &ValueError{"workspace", "a new conversation needs a folder to work in"}
-	}
-	if o.MaxIterations < 0 {
+	case o.MaxIterations < 0:
 		return &ValueError{"maxIterationPerRun", "must be at least 1"}
 	}
-	if o.MaxIterations > 0 {
-		c.maxIter = o.MaxIterations
-	}
-	if o.StuckDetection != nil {
-		c.stuckOn = *o.StuckDetection
-	}
-	var err error
 	if o.Policy != nil {
-		if c.policy, err = policy.Parse(o.Policy); err != nil {
+		if confirm, err = policy.Parse(o.Policy); err != nil {
 			return &ValueError{"confirmationPolicy", err.Error()}
 		}
 	}
 	if o.Analyzer != nil {
-		if c.analyzer, err = policy.ParseAnalyzer(o.Analyzer); err != nil {
+		if analyzer, err = policy.ParseAnalyzer(o.Analyzer); err != nil {
 			return &ValueError{"securityAnalyzer", err.Error()}
 		}
-		c.kept.Analyzer = nil
+		kept = nil
 	}
-	if o.Secrets != nil {
-		if err := c.secrets.Update(o.Secrets); err != nil {
-			return &ValueError{"secrets", err.Error()}
-		}
+	tags := maps.Clone(c.tags)
+	if tags == nil {
+		tags = map[string]string{}
 	}
-	if o.Tags != nil {
-		if err := checkTags(o.Tags); err != nil {
-			return err
-		}
-		for k, v := range o.Tags {
-			if c.tags == nil {
-				c.tags = map[string]string{}
-			}
-			c.tags[k] = v
-		}
-	}
+	maps.Copy(tags, o.Tags)
 	if o.Title != "" {
-		setTitle(&c.tags, o.Title)
-		return checkTags(c.tags)
+		setTitle(&tags, o.Title)
 	}
+	if err := checkTags(tags); err != nil && (o.Tags != nil || o.Title != "") {
+		return err
+	}
+	if err := c.secrets.Update(o.Secrets); err != nil {
+		return &ValueError{"secrets", err.Error()}
+	}
+	c.workspace = cmp.Or(o.Workspace, c.workspace)
+	c.maxIter = cmp.Or(o.MaxIterations, c.maxIter)
+	if o.StuckDetection != nil {
+		c.stuckOn = *o.StuckDetection
+	}
+	c.policy, c.analyzer, c.kept.Analyzer, c.tags = confirm, analyzer, kept, tags
 	return nil
 }
 

@@ -43,7 +43,6 @@ func TestStateOnDisk(t *testing.T) {
 				"security_analyzer":   `{"kind":"LLMSecurityAnalyzer"}`,
 				"tags":                `{"team":"core","title":"Build"}`,
 				"agent":               `{"kind":"Agent","llm":{"model":"test/fake"}}`,
-				"secret_registry":     `{"secret_sources":{"TOKEN":{"kind":"StaticSecret"}}}`,
 				"blocked_actions":     `{}`, "agent_state": `{}`, "activated_knowledge_skills": `[]`,
 			} {
 				if got := string(must(json.Marshal(s[k]))); got != v {

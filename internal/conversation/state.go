@@ -31,6 +31,7 @@ type baseState struct {
 	HeadIsEmpty       bool              `json:"head_is_empty"`
 	Stats             json.RawMessage   `json:"stats"`
 	SecretRegistry    json.RawMessage   `json:"secret_registry"`
+	SecretsManager    json.RawMessage   `json:"secrets_manager"` // releases before 1.0
 	Tags              map[string]string `json:"tags"`
 	AgentState        json.RawMessage   `json:"agent_state"`
 	HookConfig        json.RawMessage   `json:"hook_config"`
@@ -86,6 +87,9 @@ func decodeBaseState(raw []byte) (*baseState, error) {
 	}
 	if s.ExecutionStatus == "" {
 		s.ExecutionStatus = Idle
+	}
+	if s.SecretRegistry == nil {
+		s.SecretRegistry = s.SecretsManager
 	}
 	return &s, nil
 }
