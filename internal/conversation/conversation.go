@@ -215,7 +215,7 @@ func (c *Conversation) append(e event.Event) (int, error) {
 		var changed *store.ChangedError
 		if errors.As(err, &changed) {
 			if err := c.takeForeign(changed.From); err != nil {
-				return 0, err
+				return 0, &PersistenceError{err}
 			}
 			continue
 		}
@@ -236,23 +236,21 @@ func (c *Conversation) publishEvent(seq int, e event.Event, raw json.RawMessage)
 // takeForeign takes in the events that another program, such as the Python SDK,
 // wrote to the log.
 func (c *Conversation) takeForeign(from int) error {
-	h, before := c.history, c.history.len()
+	h, old := c.history, *c.history
+	before := old.len()
+	c.touch()
 	if h.linear() && from == h.known && h.continues(from) {
-		h.known = h.store.Len()
-		if h.loaded {
-			h.loaded = false
-			if err := h.load(); err != nil {
-				return err
-			}
-		}
+		h.known, h.loaded = h.store.Len(), false
 	} else {
 		if err := h.rebranch("", false); err != nil {
 			return err
 		}
-		h.epoch++
-		if err := h.load(); err != nil {
-			return err
+		if from < old.known || !h.extends(&old) {
+			h.epoch++
 		}
+	}
+	if err := h.load(); err != nil {
+		return err
 	}
 	for seq := before + 1; seq <= h.len(); seq++ {
 		raw, err := h.raw(seq)

@@ -281,9 +281,12 @@ func (m *Manager) Peek(base, id string) (*Snapshot, error) {
 	}
 	if c.status == WaitingForConfirmation {
 		if err := c.history.load(); err != nil {
-			return nil, errors.Join(&PersistenceError{err}, s.Close())
+			c.unreadable(err)
+		} else if c.history.open.Len() == 0 {
+			c.status, c.side.StopReason = Idle, ""
+		} else {
+			c.run = &run{id: c.side.RunID}
 		}
-		c.run = &run{id: c.side.RunID}
 	}
 	snap := &Snapshot{c: c}
 	if owner, err := store.Owner(base, id); err == nil && owner != nil {

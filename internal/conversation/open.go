@@ -275,6 +275,14 @@ func (c *Conversation) readGiven(o Options) error {
 	return nil
 }
 
+// unreadable is the state of a conversation whose run can't be looked into: it
+// opens, so that what can be read is read, and says what is wrong.
+func (c *Conversation) unreadable(err error) {
+	err = &PersistenceError{err}
+	c.status, c.side.StopReason = Failed, StopError
+	c.side.Error = &RunError{codeOf(err), err.Error(), event.Classify(codeOf(err), err.Error())}
+}
+
 // recover brings a conversation back into a truthful state: one whose process
 // died in a run ends with an error, and nothing is run twice; one that waits
 // goes on waiting.
@@ -282,7 +290,8 @@ func (c *Conversation) recover() error {
 	switch c.status {
 	case Running, Pausing:
 		if err := c.history.load(); err != nil {
-			return &PersistenceError{err}
+			c.unreadable(err)
+			break
 		}
 		detail := "The process ended while the run was going on."
 		if err := c.answerOpen("The process ended while this call was going on, so it did not complete. It may have had effects already; it was not run again."); err != nil {
@@ -298,7 +307,8 @@ func (c *Conversation) recover() error {
 		c.side.Error = &RunError{"ProcessEnded", detail, class}
 	case WaitingForConfirmation:
 		if err := c.history.load(); err != nil {
-			return &PersistenceError{err}
+			c.unreadable(err)
+			break
 		}
 		if len(c.history.open.Actions()) == 0 {
 			c.status, c.side.StopReason = Idle, ""
