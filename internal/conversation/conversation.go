@@ -352,20 +352,15 @@ func (c *Conversation) Close(ctx context.Context) error {
 	}
 }
 
-// closeGrace bounds how long the tools may take to end.
-const closeGrace = time.Second
-
 func (c *Conversation) close(ctx context.Context) {
 	if c.closing {
 		return
 	}
 	if c.run != nil && c.run.phase != nil {
-		c.interrupt(true)
-		if c.run != nil {
-			// The work has not ended yet: finish closing when it has.
-			c.run.onEnd = append(c.run.onEnd, func() { c.close(ctx) })
-			return
-		}
+		// Finish closing when the work has ended.
+		c.run.onEnd = append(c.run.onEnd, func() { c.close(ctx) })
+		c.cancelWork(closeGrace)
+		return
 	}
 	c.closing = true
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)

@@ -57,8 +57,12 @@ func (p *phase) whileOpen(tell func()) {
 }
 
 // workGrace is how long an interrupted model call or tool may take to end
-// before its result is given up.
-const workGrace = time.Second
+// before its result is given up, and closeGrace how long when the conversation
+// closes; as long again is for its tools to end then.
+const (
+	workGrace  = time.Second
+	closeGrace = 500 * time.Millisecond
+)
 
 // Run starts a run, or approves what waits for confirmation, as run() of the
 // reference does. reply gets the run's id. ended, if not nil, is called when
@@ -307,15 +311,15 @@ func (c *Conversation) Pause(reply func(Status, error)) error {
 func (c *Conversation) Interrupt(reply func(error)) error {
 	return c.request(reply, func(context.Context) {
 		reply(nil)
-		c.interrupt(false)
+		c.interrupt()
 	})
 }
 
-// interrupt stops the work; closing also gives up the wait for it sooner.
-func (c *Conversation) interrupt(closing bool) {
+// interrupt stops what goes on or waits; where nothing does it is a pause.
+func (c *Conversation) interrupt() {
 	r := c.run
 	switch {
-	case r == nil && c.status == Idle && !closing:
+	case r == nil && c.status == Idle:
 		if err := c.appendAll(&event.Pause{Meta: event.Meta{Source: event.SourceUser}}); err != nil {
 			c.log.Error("storing a pause", "conversation", c.id, "error", err)
 			return
@@ -331,20 +335,26 @@ func (c *Conversation) interrupt(closing bool) {
 		c.interrupted()
 	case r.interrupting:
 	default:
-		r.interrupting = true
-		work := r.phase
-		work.cancel()
-		time.AfterFunc(workGrace, func() {
-			_ = c.post(func(context.Context) { // closed meanwhile: nothing to give up
-				if c.run == r && r.phase == work {
-					c.log.Warn("the work did not end in time after an interrupt", "conversation", c.id)
-					work.shut()
-					r.phase = nil
-					c.interrupted()
-				}
-			})
-		})
+		c.cancelWork(workGrace)
 	}
+}
+
+// cancelWork stops the model call or the tools, and gives them up if they don't
+// end in time.
+func (c *Conversation) cancelWork(grace time.Duration) {
+	r, work := c.run, c.run.phase
+	r.interrupting = true
+	work.cancel()
+	time.AfterFunc(grace, func() {
+		_ = c.post(func(context.Context) { // closed meanwhile: nothing to give up
+			if c.run == r && r.phase == work {
+				c.log.Warn("the work did not end in time after an interrupt", "conversation", c.id)
+				work.shut()
+				r.phase = nil
+				c.interrupted()
+			}
+		})
+	})
 }
 
 // interrupted ends an interrupted run: every open action is answered.
