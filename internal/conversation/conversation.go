@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"maps"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -308,12 +309,17 @@ func (c *Conversation) info() Info {
 		MaxIterations:      c.maxIter,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
 		Model: c.agent.Model(), Stats: c.stats.AppendSnapshot(nil),
-		Queued: append(append([]Outgoing{}, c.side.Steering...), c.side.Queue...), Tags: maps.Clone(c.tags),
+		Queued: c.queued(), Tags: maps.Clone(c.tags),
 	}
 	if p := c.pending(); p != nil {
 		i.Pending = []Pending{*p}
 	}
 	return i
+}
+
+// queued are the messages that wait, in the order in which they would go in.
+func (c *Conversation) queued() []Outgoing {
+	return slices.Concat(c.side.Steering, c.side.Queue)
 }
 
 // analyzerJSON is the analyzer as it is stored; nil if there is none. One that

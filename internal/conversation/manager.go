@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"sort"
 	"strconv"
 	"strings"
@@ -135,7 +136,7 @@ func (m *Manager) slotFor(ctx context.Context, o Options) (*Conversation, error)
 	m.slots[o.ID] = s
 	m.mu.Unlock()
 
-	s.c, s.err = open(m.life, o, m.env)
+	s.c, s.err = m.open(o)
 	if s.err != nil {
 		m.forget(o.ID, s)
 	} else {
@@ -146,6 +147,18 @@ func (m *Manager) slotFor(ctx context.Context, o Options) (*Conversation, error)
 	}
 	close(s.ready)
 	return s.c, s.err
+}
+
+// open opens a conversation. Whatever breaks on the way is an error like any
+// other: nobody must wait for the slot for ever.
+func (m *Manager) open(o Options) (c *Conversation, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			m.env.log.Error("panic while opening a conversation", "conversation", o.ID, "panic", p, "stack", string(debug.Stack()))
+			c, err = nil, fmt.Errorf("internal error: panic while opening: %v", p)
+		}
+	}()
+	return open(m.life, o, m.env)
 }
 
 func (m *Manager) forget(id string, s *slot) {
@@ -476,7 +489,7 @@ func (m *Manager) summary(base, id string) (Info, error) {
 		StopReason: c.side.StopReason, Error: c.side.Error, CreatedAt: c.side.CreatedAt, UpdatedAt: c.side.UpdatedAt,
 		Cursor: Cursor{c.side.Epoch, s.Len()}, MaxIterations: c.maxIter,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
-		Model: modelOf(stored.Agent), Stats: c.stats.AppendSnapshot(nil), Queued: c.side.Queue, Tags: c.tags,
+		Model: modelOf(stored.Agent), Stats: c.stats.AppendSnapshot(nil), Queued: c.queued(), Tags: c.tags,
 	}
 	if owner, err := store.Owner(base, id); err == nil && owner != nil {
 		i.LockedBy = &Owner{owner.PID, owner.Host}

@@ -64,14 +64,21 @@ func open(ctx context.Context, o Options, e env) (*Conversation, error) {
 	if err != nil {
 		return nil, err
 	}
+	opened := false
+	defer func() {
+		if !opened {
+			_ = s.Close() // nothing was written that is not there; the error or the panic says more
+		}
+	}()
 	c, err := read(s, o, e)
 	if err == nil {
 		err = c.recover()
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, err
 	}
 	c.save()
+	opened = true
 	c.out = nil // nobody listens yet
 	go c.loop(ctx)
 	return c, nil

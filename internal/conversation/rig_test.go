@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -71,12 +72,16 @@ func newRig(t reporter, ctx context.Context, root string, o conversation.Options
 	return r
 }
 
+var discard = slog.New(slog.DiscardHandler)
+
+func unix(seconds int64) time.Time { return time.Unix(seconds, 0) }
+
 // memory as Options.Base keeps the conversation in memory.
 const memory = "memory"
 
 func (r *rig) newManager() *conversation.Manager {
 	return conversation.NewManager(context.WithoutCancel(r.ctx), conversation.Config{
-		Base: r.options.Base, Log: slog.New(slog.DiscardHandler),
+		Base: r.options.Base, Log: discard,
 		NewAgent: func(env conversation.AgentEnv) (conversation.Agent, error) {
 			f := &fake{env: env}
 			if r.setUp != nil {
