@@ -44,7 +44,7 @@ const DefaultMaxIterations = 500
 type Conversation struct {
 	id        string
 	workspace string
-	agent     Agent
+	agent     Agent // nil only in a Snapshot whose agent could not be made
 	secrets   *secret.Registry
 	log       *slog.Logger
 	box       *mailbox
@@ -125,6 +125,9 @@ func (c *Conversation) guard(what string, f func()) (err error) {
 // describe asks the agent what to show of an event; where it breaks a client
 // shows what it can.
 func (c *Conversation) describe(e event.Event, action *event.Action) (d *event.Display) {
+	if c.agent == nil {
+		return nil
+	}
 	_ = c.guard("a display", func() { d = c.agent.Describe(e, action) }) // logged
 	return d
 }
@@ -308,13 +311,27 @@ func (c *Conversation) info() Info {
 		Cursor:             Cursor{c.history.epoch, c.history.len()},
 		MaxIterations:      c.maxIter,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
-		Model: c.agent.Model(), Stats: c.stats.AppendSnapshot(nil),
+		Model: c.model(), Stats: c.stats.AppendSnapshot(nil),
 		Queued: c.queued(), Tags: maps.Clone(c.tags),
 	}
 	if p := c.pending(); p != nil {
 		i.Pending = []Pending{*p}
 	}
 	return i
+}
+
+// model names the agent's model, or the stored one where there is no agent.
+func (c *Conversation) model() string {
+	if c.agent != nil {
+		return c.agent.Model()
+	}
+	var spec struct {
+		LLM struct {
+			Model string `json:"model"`
+		} `json:"llm"`
+	}
+	_ = json.Unmarshal(c.kept.Agent, &spec) // what can't be read has no name
+	return spec.LLM.Model
 }
 
 // queued are the messages that wait, in the order in which they would go in.

@@ -2,7 +2,6 @@ package conversation
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -292,6 +291,10 @@ func (m *Manager) Peek(base, id string) (*Snapshot, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if err := c.makeAgent(m.env); err != nil {
+		// Its workspace may be gone. The history can be read all the same.
+		m.env.log.Info("a conversation is read without its agent", "conversation", id, "error", err)
+	}
 	if c.status == WaitingForConfirmation {
 		if err := c.history.load(); err != nil {
 			c.unreadable(err)
@@ -489,7 +492,7 @@ func (m *Manager) summary(base, id string) (Info, error) {
 		StopReason: c.side.StopReason, Error: c.side.Error, CreatedAt: c.side.CreatedAt, UpdatedAt: c.side.UpdatedAt,
 		Cursor: Cursor{c.side.Epoch, s.Len()}, MaxIterations: c.maxIter,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
-		Model: modelOf(stored.Agent), Stats: c.stats.AppendSnapshot(nil), Queued: c.queued(), Tags: c.tags,
+		Model: c.model(), Stats: c.stats.AppendSnapshot(nil), Queued: c.queued(), Tags: c.tags,
 	}
 	if owner, err := store.Owner(base, id); err == nil && owner != nil {
 		i.LockedBy = &Owner{owner.PID, owner.Host}
@@ -505,16 +508,6 @@ func (m *Manager) summary(base, id string) (Info, error) {
 		i.UpdatedAt = i.CreatedAt
 	}
 	return i, nil
-}
-
-func modelOf(agent json.RawMessage) string {
-	var spec struct {
-		LLM struct {
-			Model string `json:"model"`
-		} `json:"llm"`
-	}
-	_ = json.Unmarshal(agent, &spec) // a list shows what it can
-	return spec.LLM.Model
 }
 
 // reconfigure applies what a second create of an open conversation gives.

@@ -550,17 +550,31 @@ func TestSubscriptions(t *testing.T) {
 	})
 }
 
-// A folder that is gone takes the history of its conversations with it neither.
-func TestPeekTellsOfAnOpenStore(t *testing.T) {
-	talked(t, func(r *rig) {
-		snap, err := r.manager.Peek("", r.c.ID())
+// A conversation whose agent can't be made, because its folder is gone, can be
+// read and listed all the same.
+func TestReadingWithoutAnAgent(t *testing.T) {
+	waiting(t, func(r *rig) {
+		r.close()
+		m := conversation.NewManager(r.ctx, conversation.Config{Base: r.options.Base, Log: discard,
+			NewAgent: func(conversation.AgentEnv) (conversation.Agent, error) { return nil, errors.New("the folder is gone") }})
+		snap, err := m.Peek("", r.options.ID)
 		r.check(err)
 		defer func() { r.check(snap.Close()) }()
 		opened := snap.Opening(conversation.Since{Start: true})
+		if i := opened.Info; i.Status != conversation.WaitingForConfirmation || len(i.Pending) != 1 || i.Model != "test/fake" {
+			t.Errorf("info: %+v", i)
+		}
 		rec := newRecorder(t, r.dir(), conversation.Cursor{Epoch: opened.Info.Cursor.Epoch})
 		snap.Replay(rec, opened.From, opened.To)
-		if len(rec.events) != 5 {
-			t.Errorf("%d events", len(rec.events))
+		page, err := snap.Events(conversation.Query{})
+		if len(rec.events) != 4 || len(page.Records) != 4 || err != nil {
+			t.Errorf("%d events, %d in a page, %v", len(rec.events), len(page.Records), err)
+		}
+		if items, _, err := m.List(r.ctx, conversation.Filter{}); len(items) != 1 || err != nil {
+			t.Errorf("list: %+v, %v", items, err)
+		}
+		if _, err := m.Open(r.ctx, "", r.options.ID); err == nil {
+			t.Error("it can be opened for writing")
 		}
 	})
 }

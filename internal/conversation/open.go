@@ -72,6 +72,9 @@ func open(ctx context.Context, o Options, e env) (*Conversation, error) {
 	}()
 	c, err := read(s, o, e)
 	if err == nil {
+		err = c.makeAgent(e)
+	}
+	if err == nil {
 		err = c.recover()
 	}
 	if err != nil {
@@ -132,8 +135,8 @@ func ParseID(id string) (string, error) {
 	return u.String(), nil
 }
 
-// read makes a conversation of what is stored and what is given. Nothing is
-// written.
+// read makes a conversation of what is stored and what is given, without an
+// agent. Nothing is written.
 func read(s *store.Store, o Options, e env) (*Conversation, error) {
 	c := &Conversation{
 		id: o.ID, store: s, log: e.log, onChange: e.onChange,
@@ -147,16 +150,8 @@ func read(s *store.Store, o Options, e env) (*Conversation, error) {
 	if err := c.readGiven(o); err != nil {
 		return nil, err
 	}
-	spec := o.Agent
-	if spec == nil && stored != nil {
-		spec = stored.Agent
-	}
-	c.agent, err = e.newAgent(AgentEnv{
-		ConversationID: c.id, Spec: spec, Workspace: c.workspace, Dir: s.Dir(),
-		Secrets: c.secrets.ForCommand, Mask: c.secrets.Mask,
-	})
-	if err != nil {
-		return nil, err
+	if o.Agent != nil {
+		c.kept.Agent = o.Agent
 	}
 	var leaf string
 	var headEmpty bool
@@ -181,6 +176,18 @@ func read(s *store.Store, o Options, e env) (*Conversation, error) {
 	}
 	c.side.CreatedAt, c.side.UpdatedAt = c.side.CreatedAt.UTC(), c.side.UpdatedAt.UTC()
 	return c, nil
+}
+
+// makeAgent makes the agent that was given, or else the stored one.
+func (c *Conversation) makeAgent(e env) error {
+	a, err := e.newAgent(AgentEnv{
+		ConversationID: c.id, Spec: c.kept.Agent, Workspace: c.workspace, Dir: c.store.Dir(),
+		Secrets: c.secrets.ForCommand, Mask: c.secrets.Mask,
+	})
+	if err == nil {
+		c.agent = a
+	}
+	return err
 }
 
 // readStored takes over base_state.json and agent_rpc.json; nil without them.
