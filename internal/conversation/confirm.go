@@ -43,7 +43,7 @@ func (c *Conversation) pending() *Pending {
 			reason = why.Reason
 		}
 		p.Actions = append(p.Actions, PendingAction{
-			Action: a, Display: c.agent.Describe(a, nil), Risk: a.SecurityRisk, Reason: reason,
+			Action: a, Display: c.describe(a, nil), Risk: a.SecurityRisk, Reason: reason,
 		})
 	}
 	p.RequestID = uuid.NewSHA1(requests, []byte(strings.Join(ids, " "))).String()
@@ -52,7 +52,7 @@ func (c *Conversation) pending() *Pending {
 }
 
 // askUser makes the run wait for a decision about its open actions.
-func (c *Conversation) askUser(ctx context.Context) {
+func (c *Conversation) askUser() {
 	c.run.iteration++
 	c.side.Iteration = c.run.iteration
 	c.run.pausing = false
@@ -62,11 +62,6 @@ func (c *Conversation) askUser(ctx context.Context) {
 	c.flush()
 	if err := c.store.Sync(); err != nil {
 		c.log.Error("syncing the conversation", "conversation", c.id, "error", err)
-	}
-	if len(c.side.Steering) > 0 {
-		// What the user said meanwhile is the answer: look at it before going on.
-		c.resolve(ctx, Resolution{Outcome: "rejected", Via: "reject", reason: c.side.Steering[0].Message.Text(), goOn: true})
-		return
 	}
 	p := c.pending()
 	c.changed = false
@@ -98,7 +93,7 @@ type Confirmation struct {
 // Confirm answers what waits. accepted is false if it was resolved before; by
 // says how then.
 func (c *Conversation) Confirm(answer Confirmation, reply func(accepted bool, by *Resolution, err error)) error {
-	return c.post(func(ctx context.Context) {
+	return c.request(func(err error) { reply(false, nil, err) }, func(ctx context.Context) {
 		p := c.pending()
 		if p == nil || p.RequestID != answer.RequestID {
 			for i := len(c.side.Resolved) - 1; i >= 0; i-- {
@@ -175,7 +170,7 @@ func (c *Conversation) rejectOpen(reason string) (int, error) {
 // RejectPendingActions answers every open action with a rejection and ends the
 // run that waits; the model is told at its next run.
 func (c *Conversation) RejectPendingActions(reason string, reply func(rejected int, err error)) error {
-	return c.post(func(ctx context.Context) {
+	return c.request(func(err error) { reply(0, err) }, func(ctx context.Context) {
 		if c.run != nil && c.status != WaitingForConfirmation {
 			reply(0, &StateError{
 				Status: c.status, Allowed: []Status{WaitingForConfirmation, Idle, Paused},

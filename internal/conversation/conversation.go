@@ -14,8 +14,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
+	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -35,11 +38,13 @@ const DefaultMaxIterations = 500
 // Conversation is one open conversation. Its verbs return at once: what they
 // found or did is handed to their reply function, from the conversation's own
 // goroutine, before anything that follows from it is published. Where a verb
-// returns an error itself (the conversation is closed), reply is not called.
+// returns an error itself (the conversation is closed), reply is not called;
+// where the conversation closes before the verb's turn comes, reply gets
+// [ErrClosed].
 type Conversation struct {
 	id        string
 	workspace string
-	agent     Agent
+	agent     Agent // nil only in a Snapshot whose agent could not be made
 	secrets   *secret.Registry
 	log       *slog.Logger
 	box       *mailbox
@@ -81,8 +86,10 @@ func (c *Conversation) Agent() Agent { return c.agent }
 // Done is closed when the conversation has been closed.
 func (c *Conversation) Done() <-chan struct{} { return c.ended }
 
-// loop is the conversation's goroutine.
+// loop is the conversation's goroutine. What it started ends with it.
 func (c *Conversation) loop(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	defer close(c.ended)
 	for !c.closing {
 		<-c.box.wake
@@ -97,14 +104,32 @@ func (c *Conversation) loop(ctx context.Context) {
 
 // turn runs one posted function, then stores and publishes what it did.
 func (c *Conversation) turn(ctx context.Context, f func(context.Context)) {
+	if err := c.guard("a conversation", func() { f(ctx) }); err != nil {
+		_ = c.guard("the end of a run", func() { c.broken(err) }) // logged, and there is no more to do
+	}
+	_ = c.guard("a conversation's state", c.settle) // logged; the next turn tries again
+}
+
+// guard turns a panic into an error, and writes down where it came from.
+func (c *Conversation) guard(what string, f func()) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.log.Error("panic in a conversation", "conversation", c.id, "panic", p, "stack", stack())
-			c.panicked(p)
+			c.log.Error("panic in "+what, "conversation", c.id, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("internal error: panic in %s: %v", what, p)
 		}
-		c.settle()
 	}()
-	f(ctx)
+	f()
+	return nil
+}
+
+// describe asks the agent what to show of an event; where it breaks a client
+// shows what it can.
+func (c *Conversation) describe(e event.Event, action *event.Action) (d *event.Display) {
+	if c.agent == nil {
+		return nil
+	}
+	_ = c.guard("a display", func() { d = c.agent.Describe(e, action) }) // logged
+	return d
 }
 
 // settle brings the disk and the observers up to date.
@@ -154,6 +179,18 @@ func (c *Conversation) post(f func(context.Context)) error {
 	return nil
 }
 
+// request posts a verb. One whose turn comes when the conversation has closed is
+// refused: its store is gone, and nothing may start any more.
+func (c *Conversation) request(refuse func(error), f func(context.Context)) error {
+	return c.post(func(ctx context.Context) {
+		if c.closing {
+			refuse(ErrClosed)
+			return
+		}
+		f(ctx)
+	})
+}
+
 // append stamps an event, masks it, stores it and publishes it.
 func (c *Conversation) append(e event.Event) (int, error) {
 	for {
@@ -182,7 +219,7 @@ func (c *Conversation) append(e event.Event) (int, error) {
 		var changed *store.ChangedError
 		if errors.As(err, &changed) {
 			if err := c.takeForeign(changed.From); err != nil {
-				return 0, err
+				return 0, &PersistenceError{err}
 			}
 			continue
 		}
@@ -195,7 +232,7 @@ func (c *Conversation) append(e event.Event) (int, error) {
 }
 
 func (c *Conversation) publishEvent(seq int, e event.Event, raw json.RawMessage) {
-	r := Record{Seq: seq, Event: e, JSON: raw, Display: c.agent.Describe(e, c.history.action(e, seq))}
+	r := Record{Seq: seq, Event: e, JSON: raw, Display: c.describe(e, c.history.action(e, seq))}
 	epoch := c.history.epoch
 	c.publish(func(o Observer) { o.Event(epoch, r) })
 }
@@ -203,23 +240,21 @@ func (c *Conversation) publishEvent(seq int, e event.Event, raw json.RawMessage)
 // takeForeign takes in the events that another program, such as the Python SDK,
 // wrote to the log.
 func (c *Conversation) takeForeign(from int) error {
-	h, before := c.history, c.history.len()
+	h, old := c.history, *c.history
+	before := old.len()
+	c.touch()
 	if h.linear() && from == h.known && h.continues(from) {
-		h.known = h.store.Len()
-		if h.loaded {
-			h.loaded = false
-			if err := h.load(); err != nil {
-				return err
-			}
-		}
+		h.known, h.loaded = h.store.Len(), false
 	} else {
 		if err := h.rebranch("", false); err != nil {
 			return err
 		}
-		h.epoch++
-		if err := h.load(); err != nil {
-			return err
+		if from < old.known || !h.extends(&old) {
+			h.epoch++
 		}
+	}
+	if err := h.load(); err != nil {
+		return err
 	}
 	for seq := before + 1; seq <= h.len(); seq++ {
 		raw, err := h.raw(seq)
@@ -276,13 +311,32 @@ func (c *Conversation) info() Info {
 		Cursor:             Cursor{c.history.epoch, c.history.len()},
 		MaxIterations:      c.maxIter,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
-		Model: c.agent.Model(), Stats: c.stats.AppendSnapshot(nil),
-		Queued: append(append([]Outgoing{}, c.side.Steering...), c.side.Queue...), Tags: maps.Clone(c.tags),
+		Model: c.model(), Stats: c.stats.AppendSnapshot(nil),
+		Queued: c.queued(), Tags: maps.Clone(c.tags),
 	}
 	if p := c.pending(); p != nil {
 		i.Pending = []Pending{*p}
 	}
 	return i
+}
+
+// model names the agent's model, or the stored one where there is no agent.
+func (c *Conversation) model() string {
+	if c.agent != nil {
+		return c.agent.Model()
+	}
+	var spec struct {
+		LLM struct {
+			Model string `json:"model"`
+		} `json:"llm"`
+	}
+	_ = json.Unmarshal(c.kept.Agent, &spec) // what can't be read has no name
+	return spec.LLM.Model
+}
+
+// queued are the messages that wait, in the order in which they would go in.
+func (c *Conversation) queued() []Outgoing {
+	return slices.Concat(c.side.Steering, c.side.Queue)
 }
 
 // analyzerJSON is the analyzer as it is stored; nil if there is none. One that
@@ -321,20 +375,15 @@ func (c *Conversation) Close(ctx context.Context) error {
 	}
 }
 
-// closeGrace bounds how long the tools may take to end.
-const closeGrace = time.Second
-
 func (c *Conversation) close(ctx context.Context) {
 	if c.closing {
 		return
 	}
 	if c.run != nil && c.run.phase != nil {
-		c.interrupt(true)
-		if c.run != nil {
-			// The work has not ended yet: finish closing when it has.
-			c.run.onEnd = append(c.run.onEnd, func() { c.close(ctx) })
-			return
-		}
+		// Finish closing when the work has ended.
+		c.run.onEnd = append(c.run.onEnd, func() { c.close(ctx) })
+		c.cancelWork(closeGrace)
+		return
 	}
 	c.closing = true
 	ctx, cancel := context.WithTimeout(ctx, closeGrace)

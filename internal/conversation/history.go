@@ -37,10 +37,30 @@ func newHistory(s *store.Store, epoch int, linear bool, known int, leaf string, 
 		h.known = s.Len()
 		return h, nil
 	}
+	if _, ok := s.Index(leaf); !ok {
+		leaf = "" // it was lost: the newest event that is left takes its place
+	}
 	if err := h.rebranch(leaf, headEmpty); err != nil {
 		return nil, err
 	}
+	if linear && !h.extends(&history{known: known}) {
+		h.epoch++
+	}
 	return h, nil
+}
+
+// extends tells whether the events that old had are at their places still.
+func (h *history) extends(old *history) bool {
+	n := old.len()
+	if n > h.len() {
+		return false
+	}
+	for seq := 1; seq <= n; seq++ {
+		if h.index(seq) != old.index(seq) {
+			return false
+		}
+	}
+	return true
 }
 
 // continues tells whether the events from index first on simply follow the ones

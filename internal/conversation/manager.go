@@ -2,11 +2,11 @@ package conversation
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"sort"
 	"strconv"
 	"strings"
@@ -137,7 +137,7 @@ func (m *Manager) slotFor(ctx context.Context, o Options) (*Conversation, error)
 	m.slots[o.ID] = s
 	m.mu.Unlock()
 
-	s.c, s.err = open(m.life, o, m.env)
+	s.c, s.err = m.open(o)
 	if s.err != nil {
 		m.forget(o.ID, s)
 	} else {
@@ -148,6 +148,18 @@ func (m *Manager) slotFor(ctx context.Context, o Options) (*Conversation, error)
 	}
 	close(s.ready)
 	return s.c, s.err
+}
+
+// open opens a conversation. Whatever breaks on the way is an error like any
+// other: nobody must wait for the slot for ever.
+func (m *Manager) open(o Options) (c *Conversation, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			m.env.log.Error("panic while opening a conversation", "conversation", o.ID, "panic", p, "stack", string(debug.Stack()))
+			c, err = nil, fmt.Errorf("internal error: panic while opening: %v", p)
+		}
+	}()
+	return open(m.life, o, m.env)
 }
 
 func (m *Manager) forget(id string, s *slot) {
@@ -281,11 +293,18 @@ func (m *Manager) Peek(base, id string) (*Snapshot, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if err := c.makeAgent(m.env, nil); err != nil {
+		// Its workspace may be gone. The history can be read all the same.
+		m.env.log.Info("a conversation is read without its agent", "conversation", id, "error", err)
+	}
 	if c.status == WaitingForConfirmation {
 		if err := c.history.load(); err != nil {
-			return nil, errors.Join(&PersistenceError{err}, s.Close())
+			c.unreadable(err)
+		} else if c.history.open.Len() == 0 {
+			c.status, c.side.StopReason = Idle, ""
+		} else {
+			c.run = &run{id: c.side.RunID}
 		}
-		c.run = &run{id: c.side.RunID}
 	}
 	snap := &Snapshot{c: c}
 	if owner, err := store.Owner(base, id); err == nil && owner != nil {
@@ -475,7 +494,7 @@ func (m *Manager) summary(base, id string) (Info, error) {
 		StopReason: c.side.StopReason, Error: c.side.Error, CreatedAt: c.side.CreatedAt, UpdatedAt: c.side.UpdatedAt,
 		Cursor: Cursor{c.side.Epoch, s.Len()}, MaxIterations: c.maxIter,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
-		Model: modelOf(stored.Agent), Stats: c.stats.AppendSnapshot(nil), Queued: c.side.Queue, Tags: c.tags,
+		Model: c.model(), Stats: c.stats.AppendSnapshot(nil), Queued: c.queued(), Tags: c.tags,
 	}
 	if owner, err := store.Owner(base, id); err == nil && owner != nil {
 		i.LockedBy = &Owner{owner.PID, owner.Host}
@@ -491,16 +510,6 @@ func (m *Manager) summary(base, id string) (Info, error) {
 		i.UpdatedAt = i.CreatedAt
 	}
 	return i, nil
-}
-
-func modelOf(agent json.RawMessage) string {
-	var spec struct {
-		LLM struct {
-			Model string `json:"model"`
-		} `json:"llm"`
-	}
-	_ = json.Unmarshal(agent, &spec) // a list shows what it can
-	return spec.LLM.Model
 }
 
 // reconfigure applies what a second create of an open conversation gives.

@@ -2,6 +2,7 @@ package conversation
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 
 	"github.com/google/uuid"
@@ -34,7 +35,7 @@ type Sent struct {
 // goes on or waits, whenBusy says what happens; a message never approves
 // anything.
 func (c *Conversation) SendMessage(m Outgoing, run bool, whenBusy WhenBusy, reply func(Sent, error)) error {
-	return c.post(func(ctx context.Context) {
+	return c.request(func(err error) { reply(Sent{}, err) }, func(ctx context.Context) {
 		if m.ID == "" {
 			m.ID = uuid.NewString()
 		} else if known, ok := c.known(m.ID); ok {
@@ -75,13 +76,17 @@ func (c *Conversation) accept(ctx context.Context, m Outgoing, run bool, whenBus
 	if err := c.prepare(); err != nil {
 		return Sent{}, err
 	}
+	if err := c.answerLost(c.side.StopReason); err != nil {
+		return Sent{}, err
+	}
+	c.requeue()
 	c.takeQueue()
 	seq, err := c.appendMessage(m)
 	if err != nil {
 		return Sent{}, err
 	}
 	if c.status == Finished || c.status == Stuck {
-		c.side.StopReason = ""
+		c.side.StopReason, c.side.Error = "", nil
 		c.setStatus(Idle)
 	}
 	c.touch()
@@ -99,6 +104,7 @@ func (c *Conversation) accept(ctx context.Context, m Outgoing, run bool, whenBus
 
 func (c *Conversation) acceptBusy(ctx context.Context, m Outgoing, whenBusy WhenBusy, reply func(Sent, error)) (Sent, error) {
 	sent := Sent{MessageID: m.ID, RunID: c.run.id}
+	m.Message = c.masked(m.Message) // it is shown and stored before it is an event
 	switch whenBusy {
 	case Reject:
 		return Sent{}, &BusyError{c.run.id, c.status}
@@ -117,6 +123,16 @@ func (c *Conversation) acceptBusy(ctx context.Context, m Outgoing, whenBusy When
 		reply(sent, nil)
 	}
 	return sent, nil
+}
+
+// requeue puts what was meant for the next step of a run that is over before
+// what waits.
+func (c *Conversation) requeue() {
+	if len(c.side.Steering) > 0 {
+		c.side.Queue = slices.Concat(c.side.Steering, c.side.Queue)
+		c.side.Steering = nil
+		c.touch()
+	}
 }
 
 // takeQueue appends what is queued; false if there was nothing, or the disk
@@ -148,10 +164,20 @@ func (c *Conversation) takeSteering() error {
 		c.side.Steering = c.side.Steering[1:]
 		c.touch()
 		if c.status == Finished {
+			c.run.iteration = 0 // it is a new turn of the user's
 			c.setStatus(Running)
 		}
 	}
 	return nil
+}
+
+// masked hides the secrets in a message.
+func (c *Conversation) masked(m event.LLMMessage) event.LLMMessage {
+	var hidden event.LLMMessage
+	if err := json.Unmarshal(c.secrets.MaskJSON(encoded(m)), &hidden); err != nil {
+		panic(err) // masking keeps the shape
+	}
+	return hidden
 }
 
 func (c *Conversation) appendMessage(m Outgoing) (int, error) {

@@ -1,12 +1,14 @@
 package conversation
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -64,14 +66,24 @@ func open(ctx context.Context, o Options, e env) (*Conversation, error) {
 	if err != nil {
 		return nil, err
 	}
+	opened := false
+	defer func() {
+		if !opened {
+			_ = s.Close() // nothing was written that is not there; the error or the panic says more
+		}
+	}()
 	c, err := read(s, o, e)
+	if err == nil {
+		err = c.makeAgent(e, o.Agent)
+	}
 	if err == nil {
 		err = c.recover()
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, err
 	}
 	c.save()
+	opened = true
 	c.out = nil // nobody listens yet
 	go c.loop(ctx)
 	return c, nil
@@ -127,8 +139,8 @@ func ParseID(id string) (string, error) {
 	return u.String(), nil
 }
 
-// read makes a conversation of what is stored and what is given. Nothing is
-// written.
+// read makes a conversation of what is stored and what is given, without an
+// agent. Nothing is written.
 func read(s *store.Store, o Options, e env) (*Conversation, error) {
 	c := &Conversation{
 		id: o.ID, store: s, log: e.log, onChange: e.onChange,
@@ -141,22 +153,6 @@ func read(s *store.Store, o Options, e env) (*Conversation, error) {
 	}
 	if err := c.readGiven(o); err != nil {
 		return nil, err
-	}
-	spec := o.Agent
-	if spec == nil && stored != nil {
-		spec = stored.Agent
-	}
-	c.agent, err = e.newAgent(AgentEnv{
-		ConversationID: c.id, Spec: spec, Workspace: c.workspace, Dir: s.Dir(),
-		Secrets: c.secrets.ForCommand, Mask: c.secrets.Mask,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if o.Agent != nil && stored != nil {
-		if err := keepsTools(stored.Agent, c.agent.Spec()); err != nil {
-			return nil, err
-		}
 	}
 	var leaf string
 	var headEmpty bool
@@ -183,12 +179,32 @@ func read(s *store.Store, o Options, e env) (*Conversation, error) {
 	return c, nil
 }
 
+// makeAgent makes the agent that is given, or else the stored one.
+func (c *Conversation) makeAgent(e env, given json.RawMessage) error {
+	stored := c.kept.Agent
+	if given != nil {
+		c.kept.Agent = given
+	}
+	a, err := e.newAgent(AgentEnv{
+		ConversationID: c.id, Spec: c.kept.Agent, Workspace: c.workspace, Dir: c.store.Dir(),
+		Secrets: c.secrets.ForCommand, Mask: c.secrets.Mask,
+	})
+	if err != nil {
+		return err
+	}
+	c.agent = a
+	if given != nil && stored != nil {
+		return keepsTools(stored, a.Spec())
+	}
+	return nil
+}
+
 // readStored takes over base_state.json and agent_rpc.json; nil without them.
 func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
 	c.secrets = new(secret.Registry)
 	side, err := s.LoadSidecar()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, &PersistenceError{err}
+		c.log.Warn("the sidecar can't be read; what only it knew is lost", "conversation", c.id, "error", err)
 	}
 	c.side = decodeSidecar(side)
 	raw, err := s.LoadState()
@@ -207,6 +223,7 @@ func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
 	}
 	c.kept = *stored
 	c.workspace, c.status, c.tags = stored.Workspace.WorkingDir, stored.ExecutionStatus, stored.Tags
+	c.side.reconcile(c.status)
 	if stored.MaxIterations > 0 {
 		c.maxIter = stored.MaxIterations
 	}
@@ -236,56 +253,57 @@ func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
 	return stored, nil
 }
 
-// readGiven lets what the caller gives win over what is stored.
+// readGiven lets what the caller gives win over what is stored. If anything is
+// wrong nothing is changed.
 func (c *Conversation) readGiven(o Options) error {
-	if o.Workspace != "" {
-		c.workspace = o.Workspace
-	}
-	if c.workspace == "" {
+	confirm, analyzer, kept := c.policy, c.analyzer, c.kept.Analyzer
+	var err error
+	switch {
+	case o.Workspace == "" && c.workspace == "":
 		return &ValueError{"workspace", "a new conversation needs a folder to work in"}
-	}
-	if o.MaxIterations < 0 {
+	case o.MaxIterations < 0:
 		return &ValueError{"maxIterationPerRun", "must be at least 1"}
 	}
-	if o.MaxIterations > 0 {
-		c.maxIter = o.MaxIterations
-	}
-	if o.StuckDetection != nil {
-		c.stuckOn = *o.StuckDetection
-	}
-	var err error
 	if o.Policy != nil {
-		if c.policy, err = policy.Parse(o.Policy); err != nil {
+		if confirm, err = policy.Parse(o.Policy); err != nil {
 			return &ValueError{"confirmationPolicy", err.Error()}
 		}
 	}
 	if o.Analyzer != nil {
-		if c.analyzer, err = policy.ParseAnalyzer(o.Analyzer); err != nil {
+		if analyzer, err = policy.ParseAnalyzer(o.Analyzer); err != nil {
 			return &ValueError{"securityAnalyzer", err.Error()}
 		}
-		c.kept.Analyzer = nil
+		kept = nil
 	}
-	if o.Secrets != nil {
-		if err := c.secrets.Update(o.Secrets); err != nil {
-			return &ValueError{"secrets", err.Error()}
-		}
+	tags := maps.Clone(c.tags)
+	if tags == nil {
+		tags = map[string]string{}
 	}
-	if o.Tags != nil {
-		if err := checkTags(o.Tags); err != nil {
-			return err
-		}
-		for k, v := range o.Tags {
-			if c.tags == nil {
-				c.tags = map[string]string{}
-			}
-			c.tags[k] = v
-		}
-	}
+	maps.Copy(tags, o.Tags)
 	if o.Title != "" {
-		setTitle(&c.tags, o.Title)
-		return checkTags(c.tags)
+		setTitle(&tags, o.Title)
 	}
+	if err := checkTags(tags); err != nil && (o.Tags != nil || o.Title != "") {
+		return err
+	}
+	if err := c.secrets.Update(o.Secrets); err != nil {
+		return &ValueError{"secrets", err.Error()}
+	}
+	c.workspace = cmp.Or(o.Workspace, c.workspace)
+	c.maxIter = cmp.Or(o.MaxIterations, c.maxIter)
+	if o.StuckDetection != nil {
+		c.stuckOn = *o.StuckDetection
+	}
+	c.policy, c.analyzer, c.kept.Analyzer, c.tags = confirm, analyzer, kept, tags
 	return nil
+}
+
+// unreadable is the state of a conversation whose run can't be looked into: it
+// opens, so that what can be read is read, and says what is wrong.
+func (c *Conversation) unreadable(err error) {
+	err = &PersistenceError{err}
+	c.status, c.side.StopReason = Failed, StopError
+	c.side.Error = &RunError{codeOf(err), err.Error(), event.Classify(codeOf(err), err.Error())}
 }
 
 // recover brings a conversation back into a truthful state: one whose process
@@ -295,7 +313,8 @@ func (c *Conversation) recover() error {
 	switch c.status {
 	case Running, Pausing:
 		if err := c.history.load(); err != nil {
-			return &PersistenceError{err}
+			c.unreadable(err)
+			break
 		}
 		detail := "The process ended while the run was going on."
 		if err := c.answerOpen("The process ended while this call was going on, so it did not complete. It may have had effects already; it was not run again."); err != nil {
@@ -311,7 +330,8 @@ func (c *Conversation) recover() error {
 		c.side.Error = &RunError{"ProcessEnded", detail, class}
 	case WaitingForConfirmation:
 		if err := c.history.load(); err != nil {
-			return &PersistenceError{err}
+			c.unreadable(err)
+			break
 		}
 		if len(c.history.open.Actions()) == 0 {
 			c.status, c.side.StopReason = Idle, ""

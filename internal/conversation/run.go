@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,7 +23,9 @@ type run struct {
 	// pausing and interrupting say what the user asked for.
 	pausing      bool
 	interrupting bool
-	// approved tells that the actions that are open may be carried out.
+	// after is why the run before stopped.
+	after StopReason
+	// approved tells that the user said yes to the actions that are open.
 	approved bool
 	waiters  []func(Outcome)
 	onEnd    []func()
@@ -33,19 +34,41 @@ type run struct {
 // phase is one piece of work in goroutines of its own.
 type phase struct {
 	cancel context.CancelFunc
-	// open lets deltas and results pass; it is shut when the work is given up.
-	open atomic.Bool
+
+	mu   sync.Mutex
+	over bool
+}
+
+// shut lets no delta pass from now on; one that is on its way gets through
+// before it returns.
+func (p *phase) shut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
+}
+
+// whileOpen calls tell, which must not block, unless the phase is shut.
+func (p *phase) whileOpen(tell func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		tell()
+	}
 }
 
 // workGrace is how long an interrupted model call or tool may take to end
-// before its result is given up.
-const workGrace = time.Second
+// before its result is given up, and closeGrace how long when the conversation
+// closes; as long again is for its tools to end then.
+const (
+	workGrace  = time.Second
+	closeGrace = 500 * time.Millisecond
+)
 
 // Run starts a run, or approves what waits for confirmation, as run() of the
 // reference does. reply gets the run's id. ended, if not nil, is called when
 // the run ended or waits, after everything else was published.
 func (c *Conversation) Run(reply func(runID string, err error), ended func(Outcome)) error {
-	return c.post(func(ctx context.Context) {
+	return c.request(func(err error) { reply("", err) }, func(ctx context.Context) {
 		switch {
 		case c.run != nil && c.status == WaitingForConfirmation:
 			reply(c.run.id, nil)
@@ -70,7 +93,7 @@ func (c *Conversation) wait(ended func(Outcome)) {
 
 // newRun makes the run's record; start sets it going.
 func (c *Conversation) newRun() {
-	c.run = &run{id: uuid.NewString()}
+	c.run = &run{id: uuid.NewString(), after: c.side.StopReason}
 	c.side.RunID, c.side.StopReason, c.side.Error, c.side.Iteration = c.run.id, "", nil, 0
 }
 
@@ -78,9 +101,6 @@ func (c *Conversation) newRun() {
 // nothing to do: its run ends at once, without asking the model.
 func (c *Conversation) start(ctx context.Context) {
 	if c.status != Finished {
-		if c.status != Paused {
-			c.takeQueue()
-		}
 		c.setStatus(Running)
 	}
 	c.touch()
@@ -89,6 +109,17 @@ func (c *Conversation) start(ctx context.Context) {
 	if err := c.prepare(); err != nil {
 		c.fail(err)
 		return
+	}
+	if err := c.answerLost(c.run.after); err != nil {
+		c.fail(err)
+		return
+	}
+	if c.run.after != StopPaused {
+		// After a pause the turn that was paused is finished first.
+		c.requeue()
+		if c.status != Finished && c.history.open.Len() == 0 {
+			c.takeQueue()
+		}
 	}
 	c.advance(ctx)
 }
@@ -109,7 +140,11 @@ func (c *Conversation) prepare() error {
 			}
 		}
 	}
-	_, err := c.append(c.agent.SystemPrompt(c.secrets.Names()))
+	var prompt *event.SystemPrompt
+	if err := c.guard("the system prompt", func() { prompt = c.agent.SystemPrompt(c.secrets.Names()) }); err != nil {
+		return err
+	}
+	_, err := c.append(prompt)
 	return err
 }
 
@@ -129,9 +164,11 @@ func (c *Conversation) advance(ctx context.Context) {
 		c.end(Paused, StopPaused)
 		return
 	}
-	if err := c.takeSteering(); err != nil {
-		c.fail(err)
-		return
+	if c.history.open.Len() == 0 {
+		if err := c.takeSteering(); err != nil {
+			c.fail(err)
+			return
+		}
 	}
 	if c.status == Finished {
 		if c.closing || !c.takeQueue() {
@@ -142,7 +179,6 @@ func (c *Conversation) advance(ctx context.Context) {
 		r.iteration = 0
 		c.setStatus(Running)
 	}
-	open := c.history.open.Actions()
 	if c.stuckOn && !r.approved {
 		verdict := c.detector.Check(c.history.events)
 		if verdict.Nudge != "" {
@@ -156,11 +192,16 @@ func (c *Conversation) advance(ctx context.Context) {
 			return
 		}
 	}
-	r.approved = false
-	if len(open) > 0 {
-		c.act(ctx, open)
-	} else {
+	open := c.history.open.Actions()
+	switch {
+	case len(open) == 0:
+		r.approved = false
 		c.think(ctx)
+	case r.approved:
+		c.act(ctx, open)
+	default:
+		// They were left open by a run that paused, maybe under another policy.
+		c.decide(ctx)
 	}
 }
 
@@ -215,6 +256,9 @@ func (c *Conversation) end(s Status, reason StopReason) {
 	r := c.run
 	c.run = nil
 	c.side.StopReason = reason
+	if reason != StopPaused {
+		c.requeue()
+	}
 	c.status = s
 	c.save()
 	c.flush()
@@ -241,7 +285,7 @@ func (c *Conversation) end(s Status, reason StopReason) {
 // Pause asks the run to stop at the next step. reply gets pausing while the run
 // goes on, and the status itself where there is nothing to pause.
 func (c *Conversation) Pause(reply func(Status, error)) error {
-	return c.post(func(context.Context) {
+	return c.request(func(err error) { reply(c.status, err) }, func(context.Context) {
 		switch {
 		case c.run != nil && c.run.phase != nil:
 			if !c.run.interrupting {
@@ -265,17 +309,17 @@ func (c *Conversation) Pause(reply func(Status, error)) error {
 // Interrupt stops the model call and the tools that run, now. The outcome is a
 // state: paused, with every open call answered.
 func (c *Conversation) Interrupt(reply func(error)) error {
-	return c.post(func(context.Context) {
+	return c.request(reply, func(context.Context) {
 		reply(nil)
-		c.interrupt(false)
+		c.interrupt()
 	})
 }
 
-// interrupt stops the work; closing also gives up the wait for it sooner.
-func (c *Conversation) interrupt(closing bool) {
+// interrupt stops what goes on or waits; where nothing does it is a pause.
+func (c *Conversation) interrupt() {
 	r := c.run
 	switch {
-	case r == nil && c.status == Idle && !closing:
+	case r == nil && c.status == Idle:
 		if err := c.appendAll(&event.Pause{Meta: event.Meta{Source: event.SourceUser}}); err != nil {
 			c.log.Error("storing a pause", "conversation", c.id, "error", err)
 			return
@@ -291,20 +335,26 @@ func (c *Conversation) interrupt(closing bool) {
 		c.interrupted()
 	case r.interrupting:
 	default:
-		r.interrupting = true
-		work := r.phase
-		work.cancel()
-		time.AfterFunc(workGrace, func() {
-			_ = c.post(func(context.Context) { // closed meanwhile: nothing to give up
-				if c.run == r && r.phase == work {
-					c.log.Warn("the work did not end in time after an interrupt", "conversation", c.id)
-					work.open.Store(false)
-					r.phase = nil
-					c.interrupted()
-				}
-			})
-		})
+		c.cancelWork(workGrace)
 	}
+}
+
+// cancelWork stops the model call or the tools, and gives them up if they don't
+// end in time.
+func (c *Conversation) cancelWork(grace time.Duration) {
+	r, work := c.run, c.run.phase
+	r.interrupting = true
+	work.cancel()
+	time.AfterFunc(grace, func() {
+		_ = c.post(func(context.Context) { // closed meanwhile: nothing to give up
+			if c.run == r && r.phase == work {
+				c.log.Warn("the work did not end in time after an interrupt", "conversation", c.id)
+				work.shut()
+				r.phase = nil
+				c.interrupted()
+			}
+		})
+	})
 }
 
 // interrupted ends an interrupted run: every open action is answered.
@@ -318,6 +368,17 @@ func (c *Conversation) interrupted() {
 		return
 	}
 	c.end(Paused, StopInterrupted)
+}
+
+// answerLost answers the actions that stand open although the run before them is
+// over: the disk did not take their answers, or another program did not give
+// them. Nobody knows whether they were carried out, so they are not carried out
+// again. Only those that a pause or the limit of steps left over never began.
+func (c *Conversation) answerLost(after StopReason) error {
+	if after == StopPaused || after == StopMaxIterations {
+		return nil
+	}
+	return c.answerOpen("The run ended before it was known what became of this call. It may have had effects already; it was not run again.")
 }
 
 // answerOpen answers every open action with an error event.
@@ -354,20 +415,16 @@ func (c *Conversation) appendAll(events ...event.Event) error {
 	return nil
 }
 
-// panicked ends a run whose handling broke.
-func (c *Conversation) panicked(p any) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.log.Error("panic while ending a run", "conversation", c.id, "panic", p)
-		}
-	}()
-	if c.run != nil {
-		if c.run.phase != nil {
-			c.run.phase.open.Store(false)
-			c.run.phase.cancel()
-		}
-		c.fail(fmt.Errorf("internal error: panic: %v", p))
+// broken ends a run whose handling broke.
+func (c *Conversation) broken(err error) {
+	if c.run == nil {
+		return
 	}
+	if c.run.phase != nil {
+		c.run.phase.shut()
+		c.run.phase.cancel()
+	}
+	c.fail(err)
 }
 
 // codeOf names an error as OpenHands does: by its class, where it has one.
@@ -382,5 +439,3 @@ func codeOf(err error) string {
 	}
 	return "InternalError"
 }
-
-func stack() string { return string(debug.Stack()) }

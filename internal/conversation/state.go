@@ -31,6 +31,7 @@ type baseState struct {
 	HeadIsEmpty       bool              `json:"head_is_empty"`
 	Stats             json.RawMessage   `json:"stats"`
 	SecretRegistry    json.RawMessage   `json:"secret_registry"`
+	SecretsManager    json.RawMessage   `json:"secrets_manager"` // releases before 1.0
 	Tags              map[string]string `json:"tags"`
 	AgentState        json.RawMessage   `json:"agent_state"`
 	HookConfig        json.RawMessage   `json:"hook_config"`
@@ -87,6 +88,9 @@ func decodeBaseState(raw []byte) (*baseState, error) {
 	if s.ExecutionStatus == "" {
 		s.ExecutionStatus = Idle
 	}
+	if s.SecretRegistry == nil {
+		s.SecretRegistry = s.SecretsManager
+	}
 	return &s, nil
 }
 
@@ -127,6 +131,30 @@ func decodeSidecar(raw []byte) *sidecar {
 		sc.Epoch = 1
 	}
 	return sc
+}
+
+// stopReasons are the reasons that fit a status, the likeliest first.
+var stopReasons = map[Status][]StopReason{
+	Idle:                   {"", StopRejected},
+	Paused:                 {StopPaused, StopInterrupted},
+	WaitingForConfirmation: {StopWaiting},
+	Finished:               {StopFinished},
+	Failed:                 {StopError, StopMaxIterations, StopBudget},
+	Stuck:                  {StopStuck},
+}
+
+// reconcile drops what does not fit the status: another program has used the
+// conversation since, which knows nothing of the sidecar.
+func (sc *sidecar) reconcile(s Status) {
+	reasons := stopReasons[s]
+	if len(reasons) == 0 {
+		sc.StopReason = ""
+	} else if !slices.Contains(reasons, sc.StopReason) {
+		sc.StopReason = reasons[0]
+	}
+	if s != Failed && s != Stuck {
+		sc.Error = nil
+	}
 }
 
 // object builds a JSON object field by field.

@@ -18,7 +18,6 @@ import (
 func (c *Conversation) begin(ctx context.Context, do func(context.Context, *phase) func(context.Context)) {
 	workCtx, cancel := context.WithCancel(ctx)
 	work := &phase{cancel: cancel}
-	work.open.Store(true)
 	c.run.phase = work
 	go func() {
 		defer cancel()
@@ -26,7 +25,7 @@ func (c *Conversation) begin(ctx context.Context, do func(context.Context, *phas
 		_ = c.post(func(ctx context.Context) { // closed: the result is of no use
 			if c.run != nil && c.run.phase == work {
 				c.run.phase = nil
-				work.open.Store(false)
+				work.shut()
 				then(ctx)
 			}
 		})
@@ -51,8 +50,14 @@ func (c *Conversation) think(ctx context.Context) {
 				deltas.send(q.EventID, "", p.Stream, p.Text)
 			}
 		}
-		t, err := guard(func() (*Thought, error) { return c.agent.Think(ctx, q) })
-		deltas.flush()
+		var t *Thought
+		var err error
+		if broken := c.guard("the model call", func() { t, err = c.agent.Think(ctx, q) }); broken != nil {
+			err = broken
+		} else if t == nil && err == nil {
+			err = errors.New("internal error: the model call gave nothing")
+		}
+		deltas.end()
 		return func(ctx context.Context) { c.thought(ctx, q.EventID, t, err) }
 	})
 }
@@ -121,8 +126,17 @@ func (c *Conversation) decide(ctx context.Context) {
 		return
 	}
 	if d := c.judge(actions); d.confirm {
+		if len(c.side.Steering) > 0 {
+			// What the user said meanwhile is the answer: the model reads it first.
+			if _, err := c.rejectOpen(c.side.Steering[0].Message.Text()); err != nil {
+				c.fail(err)
+				return
+			}
+			c.stepped(ctx)
+			return
+		}
 		c.side.Asked = &asked{Reason: d.reason, Outside: d.outside}
-		c.askUser(ctx)
+		c.askUser()
 		return
 	}
 	if c.run.pausing {
@@ -145,7 +159,7 @@ func (c *Conversation) judge(actions []*event.Action) decision {
 	confirm, _, reason := policy.Decide(c.policy, c.analyzer, actions)
 	d := decision{confirm: confirm, reason: reason, outside: map[string]string{}}
 	for _, a := range actions {
-		if path := c.agent.Outside(a); path != "" && c.policy.Active() {
+		if path := c.outside(a); path != "" && c.policy.Active() {
 			d.confirm = true
 			d.outside[a.ID] = path + " is outside the workspace"
 		}
@@ -153,14 +167,25 @@ func (c *Conversation) judge(actions []*event.Action) decision {
 	return d
 }
 
+// outside gives the first path outside the workspace that an action would touch.
+// Where the agent can't tell the action counts as one.
+func (c *Conversation) outside(a *event.Action) (path string) {
+	if err := c.guard("the look at an action's paths", func() { path = c.agent.Outside(a) }); err != nil {
+		return "a path of " + a.ToolName + " that could not be read, and so"
+	}
+	return path
+}
+
 // act carries out actions in order and stores each result as it comes.
 func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
 	run, finishing := c.cutAfterFinish(actions)
+	approved := c.run.approved
+	c.run.approved = false
 	refused := func(a *event.Action) string {
-		if !c.policy.Active() {
-			return c.agent.Outside(a)
+		if approved || c.policy.Active() {
+			return ""
 		}
-		return ""
+		return c.outside(a)
 	}
 	var outside []string
 	for _, a := range run {
@@ -178,10 +203,10 @@ func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
 					"Work inside the workspace, or ask the user to allow it.", outside[i], c.workspace))
 			} else {
 				deltas := c.newDeltas(work, runID)
-				result, _ = guard(func() (event.Event, error) {
-					return c.agent.Act(ctx, a, func(text string) { deltas.send("", a.ToolCallID, StreamStdout, text) }), nil
+				_ = c.guard("a tool", func() { // logged, and answered below
+					result = c.agent.Act(ctx, a, func(text string) { deltas.send("", a.ToolCallID, StreamStdout, text) })
 				})
-				deltas.flush()
+				deltas.end()
 			}
 			if result == nil {
 				result = answer(a, "the tool broke while it carried out this call")
@@ -202,7 +227,7 @@ func (c *Conversation) deliver(work *phase, result event.Event) {
 		if _, err := c.append(result); err != nil {
 			work.cancel()
 			c.run.phase = nil
-			work.open.Store(false)
+			work.shut()
 			c.fail(err)
 		}
 	})
@@ -253,22 +278,13 @@ func (c *Conversation) succeeded(a *event.Action) bool {
 	return false
 }
 
-// guard contains a panic of the agent.
-func guard[T any](f func() (T, error)) (result T, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("internal error: panic: %v\n%s", p, stack())
-		}
-	}()
-	return f()
-}
-
-// deltas sends the pieces of one phase, masked, with their offsets.
+// deltas sends the pieces of one call of the agent, masked, with their offsets.
 type deltas struct {
 	c     *Conversation
 	work  *phase
 	runID string
 	mu    sync.Mutex
+	ended bool
 	order []*deltaStream
 }
 
@@ -292,6 +308,9 @@ func (c *Conversation) newDeltas(work *phase, runID string) *deltas {
 func (d *deltas) send(messageID, toolCallID string, stream Stream, text string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.ended {
+		return // a tool may talk on after it returned; its result has been taken
+	}
 	var s *deltaStream
 	for _, known := range d.order {
 		if known.messageID == messageID && known.toolCallID == toolCallID && known.stream == stream {
@@ -305,22 +324,25 @@ func (d *deltas) send(messageID, toolCallID string, stream Stream, text string) 
 	d.emit(s, s.mask.Write(text))
 }
 
-// flush sends what the masks held back; nothing may be sent after it.
-func (d *deltas) flush() {
+// end sends what the masks held back; nothing is sent after it.
+func (d *deltas) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.ended = true
 	for _, s := range d.order {
 		d.emit(s, s.mask.Flush())
 	}
 }
 
 func (d *deltas) emit(s *deltaStream, text string) {
-	if text == "" || !d.work.open.Load() {
+	if text == "" {
 		return
 	}
 	delta := Delta{d.runID, s.messageID, s.toolCallID, s.stream, s.offset, text}
 	s.offset += len(text)
-	for _, o := range d.c.listeners() {
-		o.Delta(delta)
-	}
+	d.work.whileOpen(func() {
+		for _, o := range d.c.listeners() {
+			o.Delta(delta)
+		}
+	})
 }

@@ -85,7 +85,7 @@ func setTitle(tags *map[string]string, text string) {
 
 // change applies a change of the state and hands out the new one.
 func (c *Conversation) change(reply func(Info, error), apply func() error) error {
-	return c.post(func(context.Context) {
+	return c.request(func(err error) { reply(Info{}, err) }, func(context.Context) {
 		if err := apply(); err != nil {
 			reply(Info{}, err)
 			return
@@ -101,7 +101,7 @@ func (c *Conversation) change(reply func(Info, error), apply func() error) error
 // UpdateSecrets adds, replaces and (with null) forgets secrets. reply gets the
 // names that are known then.
 func (c *Conversation) UpdateSecrets(values map[string]json.RawMessage, reply func(names []string, err error)) error {
-	return c.post(func(context.Context) {
+	return c.request(func(err error) { reply(nil, err) }, func(context.Context) {
 		if err := c.secrets.Update(values); err != nil {
 			reply(nil, &ValueError{"secrets", err.Error()})
 			return
@@ -114,7 +114,7 @@ func (c *Conversation) UpdateSecrets(values map[string]json.RawMessage, reply fu
 // GenerateTitle makes a title of the first user message, with the model where
 // it can be asked and from the text itself otherwise, and keeps it.
 func (c *Conversation) GenerateTitle(maxLength int, reply func(string, error)) error {
-	return c.post(func(ctx context.Context) {
+	return c.request(func(err error) { reply("", err) }, func(ctx context.Context) {
 		if err := c.history.load(); err != nil {
 			reply("", &PersistenceError{err})
 			return
@@ -124,13 +124,10 @@ func (c *Conversation) GenerateTitle(maxLength int, reply func(string, error)) e
 			reply("", &StateError{Status: c.status, Message: "there is no message of the user to make a title of"})
 			return
 		}
-		ctx, cancel := context.WithCancel(ctx)
-		stop := context.AfterFunc(ctx, cancel)
 		go func() {
-			defer cancel()
-			defer stop()
 			name, call := c.askTitle(ctx, text, maxLength)
-			_ = c.post(func(context.Context) { // closed: the request is answered by its end
+			refuse := func(err error) { reply("", err) }
+			if err := c.request(refuse, func(context.Context) {
 				if call.UsageID != "" {
 					c.stats.Add(call)
 				}
@@ -142,14 +139,16 @@ func (c *Conversation) GenerateTitle(maxLength int, reply func(string, error)) e
 				if c.onChange != nil {
 					c.onChange()
 				}
-			})
+			}); err != nil {
+				refuse(err)
+			}
 		}()
 	})
 }
 
 // Events hands out a page of the history.
 func (c *Conversation) Events(q Query, reply func(Page, error)) error {
-	return c.post(func(context.Context) { reply(c.page(q)) })
+	return c.request(func(err error) { reply(Page{}, err) }, func(context.Context) { reply(c.page(q)) })
 }
 
 // Since is where a subscription begins: at a cursor, at the start or at the
@@ -171,7 +170,7 @@ type Opened struct {
 // Subscribe makes o an observer: after reply it gets the old events that it
 // asked for, and then all that happens.
 func (c *Conversation) Subscribe(o Observer, since Since, reply func(Opened, error)) error {
-	return c.post(func(context.Context) {
+	return c.request(func(err error) { reply(Opened{}, err) }, func(context.Context) {
 		opened := c.opening(since)
 		reply(opened, nil)
 		c.flush()
@@ -235,7 +234,7 @@ func (c *Conversation) record(seq int) (Record, error) {
 	} else if e, err = event.Decode(raw); err != nil {
 		return Record{}, err
 	}
-	return Record{Seq: seq, Event: e, JSON: raw, Display: c.agent.Describe(e, c.history.action(e, seq))}, nil
+	return Record{Seq: seq, Event: e, JSON: raw, Display: c.describe(e, c.history.action(e, seq))}, nil
 }
 
 // Unsubscribe ends what Subscribe began.
