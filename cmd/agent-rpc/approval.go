@@ -78,7 +78,7 @@ func (s *session) ask(ctx context.Context) {
 	case s.answer != nil:
 		s.asked[p.RequestID] = true
 		s.view.Ask(*p, false)
-		s.notice(s.answer(*p))
+		s.view.Notice(s.answer(*p))
 		id := s.info.ID
 		s.call(func() error { return s.confirm(ctx, id, protocol.ConfirmParams{Decision: "approve"}, *p) })
 	default:

@@ -51,11 +51,17 @@ func runDemo(ctx context.Context, keep, plain bool) (err error) {
 		return err
 	}
 	defer closing(c, &err)
-	created, err := c.Create(ctx, protocol.CreateParams{
+	params := protocol.CreateParams{
 		Workspace:          client.URI(folder),
+		Title:              "Demo",
 		ConfirmationPolicy: json.RawMessage(`{"threshold":"HIGH","confirm_unknown":false,"kind":"ConfirmRisky"}`),
 		SecurityAnalyzer:   json.RawMessage(llmAnalyzer),
-	})
+	}
+	homeless := conversationsDir(loadConfig()) == ""
+	if homeless {
+		params.PersistenceDir = json.RawMessage("null")
+	}
+	created, err := c.Create(ctx, params)
 	if err != nil {
 		return refusal(err)
 	}
@@ -72,7 +78,10 @@ func runDemo(ctx context.Context, keep, plain bool) (err error) {
 	}
 	s.view.DemoHeader(versionOf().Version, where)
 	s.answer = func(protocol.Pending) string { return "There is no terminal to ask on: the script approves." }
-	s.ending.Stored = stored(c, s.info.ID)
+	s.ending.Stored = "stored in " + stored(c, s.info.ID)
+	if homeless {
+		s.ending.Stored = "not stored, as HOME is not set"
+	}
 	s.ending.Next = "next: agent-rpc doctor · the VS Code and Neovim plugins · README"
 	if err := s.begin(ctx, scripted.DemoTask); err != nil {
 		return err

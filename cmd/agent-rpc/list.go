@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/client"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 	"github.com/agent-rpc/agent-rpc/internal/visualize"
 	"github.com/spf13/cobra"
@@ -46,6 +48,7 @@ func newList() *cobra.Command {
 				if asJSON {
 					return printJSON(cmd.OutOrStdout(), notNil(list))
 				}
+				nameUntitled(cmd.Context(), c, list)
 				return printList(cmd.OutOrStdout(), list, time.Now())
 			})
 		},
@@ -90,6 +93,40 @@ func printList(w io.Writer, list []protocol.Info, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// nameUntitled gives conversations without a title the beginning of their first
+// message for one.
+func nameUntitled(ctx context.Context, c *client.Client, list []protocol.Info) {
+	const most = 48
+	for i := range list {
+		if list[i].Title != "" {
+			continue
+		}
+		text := []rune(clean(firstMessage(ctx, c, list[i].ID)))
+		if len(text) > most {
+			text = append(text[:most-1], '…')
+		}
+		list[i].Title = string(text)
+	}
+}
+
+// firstMessage is the first line of what the user said first; empty if that
+// can't be told.
+func firstMessage(ctx context.Context, c *client.Client, id string) string {
+	var page protocol.EventsResult
+	err := c.Call(ctx, protocol.MethodEvents, protocol.EventsParams{ID: id, Limit: 3, Kinds: []string{event.KindMessage}}, &page)
+	if err != nil {
+		return ""
+	}
+	for _, e := range page.Events {
+		decoded, err := event.Decode(e.Event)
+		if m, ok := decoded.(*event.Message); ok && err == nil && m.Source == event.SourceUser {
+			line, _, _ := strings.Cut(strings.TrimSpace(m.LLMMessage.Text()), "\n")
+			return line
+		}
+	}
+	return ""
 }
 
 // statusWords is the status as people say it.

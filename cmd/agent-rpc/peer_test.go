@@ -125,6 +125,11 @@ var plays = map[string]func(r *clienttest.Run){
 		r.Event(&event.Interrupt{Meta: event.Meta{Source: event.SourceUser}}, nil)
 		r.State(protocol.StatusPaused, protocol.StopInterrupted)
 	},
+	"deaf": func(r *clienttest.Run) {
+		begin(r)
+		r.Act("1", "npm run build", event.RiskLow)
+		<-r.Gone
+	},
 	"refused": func(r *clienttest.Run) {
 		begin(r)
 		detail := "anthropic: invalid x-api-key (HTTP 401)"

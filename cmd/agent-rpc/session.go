@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/client"
@@ -289,11 +290,12 @@ func (s *session) stop(ctx context.Context) error {
 	case 1:
 		what := "this step"
 		if running := s.view.Running(); running != "" {
-			what = running
+			what = strings.TrimSuffix(running, "…")
 		}
 		s.notice("Pausing after " + what + "… Ctrl+C again stops it now.")
 		s.call(func() error { return s.client.Pause(ctx, id) })
 	case 2:
+		s.ending.During = s.view.Running()
 		s.notice("Stopping…")
 		s.call(func() error { return s.client.Interrupt(ctx, id) })
 	default:

@@ -21,6 +21,19 @@ type asking struct {
 	keys bool
 }
 
+// why says why it is asked. A reason that only repeats the risk, which stands in
+// the first line, gives way to the rule that asks.
+func (a *asking) why(action *protocol.PendingAction) string {
+	for _, reason := range []string{action.Reason, a.pending.Reason} {
+		if reason != "" && !repeatsRisk(reason) {
+			return reason
+		}
+	}
+	return policyReason(a.policy, action.Risk)
+}
+
+func repeatsRisk(reason string) bool { return strings.Contains(reason, "its risk is ") }
+
 // The lines around a change in an approval, and after the key that asks for
 // more.
 const (
@@ -131,14 +144,7 @@ func (r *rich) askOne(a *asking, i int) {
 	if command != "" && a.workspace != "" {
 		r.labelled("in", base(a.workspace)+"/")
 	}
-	why := action.Reason
-	if why == "" {
-		why = a.pending.Reason
-	}
-	if why == "" {
-		why = policyReason(a.policy, action.Risk)
-	}
-	if why != "" {
+	if why := a.why(action); why != "" {
 		r.labelled("why", why)
 	}
 }
@@ -152,7 +158,7 @@ func (r *rich) askHead(a *asking, i int) {
 		added, removed := countDiff(action.Diff)
 		left = left.add(normal, fmt.Sprintf("%s %s ", verb, relative(a.workspace, action.Diff.Path))).
 			add(green, fmt.Sprintf("+%d", added)).add(normal, " ").add(red, fmt.Sprintf("-%d", removed))
-	case commandOf(action) != "":
+	case commandOf(action) != "" && verb == "Run":
 		left = left.add(normal, "Run command")
 	default:
 		left = left.add(normal, verb+" "+firstLine(object))
@@ -343,6 +349,9 @@ func reasonOf(a *protocol.PendingAction) string {
 		if p.Risk == a.Risk && p.Reason != "" {
 			return p.Reason
 		}
+	}
+	if repeatsRisk(a.Reason) {
+		return ""
 	}
 	return a.Reason
 }

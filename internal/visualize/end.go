@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
@@ -16,9 +17,11 @@ type Ending struct {
 	// Remedy is what to do about an error, such as which variable to set; the
 	// default names the class of the error.
 	Remedy string
-	// Stored is where the conversation is kept; printed if not empty, by the
+	// Stored tells where the conversation is kept; printed if not empty, by the
 	// demonstration.
 	Stored string
+	// During is what ran when the user stopped the run; "" for nothing.
+	During string
 	// Next replaces the last line of a finished run if it is not empty.
 	Next string
 }
@@ -117,8 +120,8 @@ func (v *View) ending(in Ending) *ending {
 		v.failed(e, in, run)
 	case protocol.StopInterrupted:
 		e.what = "Stopped by you"
-		if during := v.lastCommand(); during != "" {
-			e.what += " during " + during + "; its processes have ended"
+		if in.During != "" {
+			e.what += " during " + in.During + "; its processes have ended"
 		}
 	case protocol.StopRejected:
 		e.what = "Rejected by you"
@@ -134,7 +137,7 @@ func (v *View) ending(in Ending) *ending {
 		}
 	}
 	if in.Stored != "" {
-		e.next = []string{"stored in " + in.Stored}
+		e.next = []string{in.Stored}
 	}
 	if in.Next != "" {
 		e.next = append(e.next, in.Next)
@@ -215,7 +218,10 @@ var failures = map[string]string{
 	"internal":   "The run failed inside agent-rpc",
 }
 
-var httpStatus = regexp.MustCompile(`^([\w.-]+): (.*?)(?: \(HTTP (\d{3})\))?$`)
+// Compiled when a run fails, not when the program starts.
+var httpStatus = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([\w.-]+): (.*?)(?: \(HTTP (\d{3})\))?$`)
+})
 
 // explain puts an error into words: what happened, and the provider's own text
 // if that says more.
@@ -233,7 +239,7 @@ func explain(code, message string, class event.Classification) (what, detail str
 			return "The run failed", ""
 		}
 	}
-	if m := httpStatus.FindStringSubmatch(strings.TrimSpace(message)); m != nil && m[3] != "" {
+	if m := httpStatus().FindStringSubmatch(strings.TrimSpace(message)); m != nil && m[3] != "" {
 		return fmt.Sprintf("%s (%s, %s)", what, providerName(m[1]), m[3]), m[2]
 	}
 	return what, strings.TrimSpace(message)
@@ -286,18 +292,6 @@ func (v *View) whyStuck() (what, detail string) {
 		return "the same two steps in turn", ""
 	}
 	return "it repeats itself without getting on", ""
-}
-
-// lastCommand is what ran when the run was interrupted.
-func (v *View) lastCommand() string {
-	if len(v.recent) == 0 {
-		return ""
-	}
-	parts := strings.Split(v.recent[len(v.recent)-1], "\x00")
-	if parts[0] != "Run" || !strings.Contains(parts[2], "interrupt") {
-		return ""
-	}
-	return objectLine(parts[1])
 }
 
 func (r *rich) end(e *ending) {

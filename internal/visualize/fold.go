@@ -177,16 +177,7 @@ func (v *View) action(e *event.Action, d *event.Display, at time.Time) {
 	v.streams.end(e.ID)
 	v.think(e.ReasoningContent, e.ThinkingBlocks, at)
 	v.say(strings.TrimSpace(event.TextOf(e.Thought)))
-	kind, _ := event.KindOf(e.Action)
-	switch kind {
-	case "FinishAction":
-		var finish struct {
-			Message string `json:"message"`
-		}
-		if json.Unmarshal(e.Action, &finish) == nil {
-			v.say(strings.TrimSpace(finish.Message))
-		}
-	case "ThinkAction":
+	if kind, _ := event.KindOf(e.Action); kind == "ThinkAction" {
 		var think struct {
 			Thought string `json:"thought"`
 		}
@@ -216,7 +207,10 @@ func (v *View) observation(e *event.Observation, d *event.Display, at time.Time,
 	failed := o.IsError || d != nil && d.Status == event.StatusFailed
 	if !failed {
 		switch {
-		case o.Kind == "FinishObservation", o.Kind == "ThinkObservation":
+		case o.Kind == "FinishObservation":
+			v.finished(c)
+			return
+		case o.Kind == "ThinkObservation":
 			return
 		case o.Tasks != nil:
 			v.newPlan(*o.Tasks)
@@ -242,6 +236,17 @@ func (v *View) observation(e *event.Observation, d *event.Display, at time.Time,
 	}
 	v.remember(s)
 	v.print.step(s)
+}
+
+// finished says the message of a finish call, once it is carried out: it may be
+// the last of several calls, or be turned down.
+func (v *View) finished(c *call) {
+	var finish struct {
+		Message string `json:"message"`
+	}
+	if c != nil && json.Unmarshal(c.action.Action, &finish) == nil {
+		v.say(strings.TrimSpace(finish.Message))
+	}
 }
 
 func (v *View) agentError(e *event.AgentError, at time.Time) {

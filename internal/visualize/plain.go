@@ -161,7 +161,7 @@ func (p *plain) particulars(a *asking, action *protocol.PendingAction) {
 	for _, f := range otherFields(action) {
 		detail(f[0] + ": " + f[1])
 	}
-	if why := policyReason(a.policy, action.Risk); action.Reason == "" && why != "" {
+	if why := a.why(action); why != "" && why != reasonOf(action) {
 		detail("why: " + why)
 	}
 }

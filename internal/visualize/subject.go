@@ -6,6 +6,13 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 )
 
+// titleVerbs are the words a title may begin with, as tools write them: the
+// first word is what is done, the rest to what.
+var titleVerbs = map[string]bool{
+	"Read": true, "Create": true, "Edit": true, "Undo": true, "Delete": true, "Move": true, "Search": true, "Find": true, "List": true,
+	"Run": true, "Send": true, "Reset": true, "Wait": true, "Fetch": true, "Open": true, "Call": true, "Think": true, "Finish": true,
+}
+
 // verbs say what a kind of call does; the same words in every face.
 var verbs = map[string]string{
 	event.DisplayRead:    "Read",
@@ -18,8 +25,7 @@ var verbs = map[string]string{
 	event.DisplayFetch:   "Fetch",
 }
 
-// subject splits a step into what is done and to what. A title may begin with
-// the verb itself.
+// subject splits a step into what is done and to what.
 func (v *View) subject(c *call, d *event.Display, toolName string) (verb, object string) {
 	if c != nil && c.display.Title != "" && (d == nil || d.Title == "" || d.Kind == "error") {
 		d = &c.display
@@ -36,8 +42,8 @@ func split(kind, title, workspace string) (verb, object string) {
 		verb = "Call"
 	}
 	object = strings.TrimSpace(title)
-	if rest, found := strings.CutPrefix(object, verb+" "); found {
-		object = strings.TrimSpace(rest)
+	if word, rest, more := strings.Cut(object, " "); more && titleVerbs[word] {
+		verb, object = word, strings.TrimSpace(rest)
 	}
 	return verb, relative(workspace, object)
 }

@@ -123,8 +123,12 @@ func TestSplit(t *testing.T) {
 		{"execute", "go build", "Run", "go build"},
 		{"execute", "Run go build", "Run", "go build"},
 		{"execute", "Running late", "Run", "Running late"},
+		{"execute", "Send C-c", "Send", "C-c"},
+		{"execute", "Wait for output", "Wait", "for output"},
+		{"edit", "Create a.go", "Create", "a.go"},
+		{"edit", "Undo edit of a.go", "Undo", "edit of a.go"},
 		{"other", "mail_send", "Call", "mail_send"},
-		{"read", root, "Read", root},
+		{"read", root, "Read", "payments-api/"},
 		{"read", root + "-other/a", "Read", root + "-other/a"},
 	} {
 		if verb, object := split(c.kind, c.title, root); verb != c.verb || object != c.object {

@@ -170,8 +170,11 @@ func relative(root, p string) string {
 	if root == "" {
 		return p
 	}
+	if p == root {
+		return base(root) + "/"
+	}
 	slashed := strings.ReplaceAll(p, `\`, "/")
-	if rest, ok := strings.CutPrefix(slashed, strings.TrimSuffix(root, "/")+"/"); ok && rest != "" {
+	if rest, ok := strings.CutPrefix(slashed, strings.TrimSuffix(strings.ReplaceAll(root, `\`, "/"), "/")+"/"); ok && rest != "" {
 		return path.Clean(rest)
 	}
 	return p
