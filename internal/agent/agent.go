@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -70,6 +71,9 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 		return nil, &conversation.ValueError{Field: "agent", Message: err.Error()}
 	}
 	ws, err := workspace.Open(env.Workspace, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		ws, err = workspace.At(env.Workspace), nil
+	}
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "workspace", Message: err.Error()}
 	}

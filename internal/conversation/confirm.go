@@ -177,8 +177,10 @@ func (c *Conversation) rejectOpen(reason string) (int, error) {
 func (c *Conversation) RejectPendingActions(reason string, reply func(rejected int, err error)) error {
 	return c.post(func(ctx context.Context) {
 		if c.run != nil && c.status != WaitingForConfirmation {
-			reply(0, &StateError{Status: c.status, Allowed: []Status{WaitingForConfirmation, Idle, Paused},
-				Message: "the actions of a run that executes can't be rejected; interrupt it instead"})
+			reply(0, &StateError{
+				Status: c.status, Allowed: []Status{WaitingForConfirmation, Idle, Paused},
+				Message: "the actions of a run that executes can't be rejected; interrupt it instead",
+			})
 			return
 		}
 		if c.run != nil {

@@ -72,7 +72,6 @@ func (h *history) rebranch(leaf string, headEmpty bool) error {
 		e, err := h.decode(i)
 		if err != nil {
 			// A file that can't be read breaks the log there, not the conversation.
-			n = i
 			break
 		}
 		artefact[i] = e.Kind() == event.KindStateUpdate

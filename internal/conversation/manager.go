@@ -55,8 +55,10 @@ type Config struct {
 // NewManager makes a manager whose conversations live until they are closed or
 // life ends.
 func NewManager(life context.Context, cfg Config) *Manager {
-	return &Manager{life: life, base: cfg.Base, slots: map[string]*slot{},
-		env: env{newAgent: cfg.NewAgent, log: cfg.Log, onChange: cfg.OnChange}}
+	return &Manager{
+		life: life, base: cfg.Base, slots: map[string]*slot{},
+		env: env{newAgent: cfg.NewAgent, log: cfg.Log, onChange: cfg.OnChange},
+	}
 }
 
 // Base is the default folder of the conversations.

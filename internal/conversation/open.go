@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -97,8 +99,10 @@ func openStore(o *Options) (*store.Store, error) {
 	var locked *store.LockedError
 	switch {
 	case errors.As(err, &locked):
-		return nil, &LockedError{Owner{locked.PID, locked.Host},
-			fmt.Sprintf("the conversation is held by another process (pid %d); close it there, or open it with mode \"read\"", locked.PID)}
+		return nil, &LockedError{
+			Owner{locked.PID, locked.Host},
+			fmt.Sprintf("the conversation is held by another process (pid %d); close it there, or open it with mode \"read\"", locked.PID),
+		}
 	case err != nil:
 		return nil, &PersistenceError{err}
 	}
@@ -148,6 +152,11 @@ func read(s *store.Store, o Options, e env) (*Conversation, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if o.Agent != nil && stored != nil {
+		if err := keepsTools(stored.Agent, c.agent.Spec()); err != nil {
+			return nil, err
+		}
 	}
 	var leaf string
 	var headEmpty bool
@@ -312,6 +321,36 @@ func (c *Conversation) recover() error {
 			c.side.RunID = uuid.NewString()
 		}
 		c.run = &run{id: c.side.RunID, iteration: c.side.Iteration}
+	}
+	return nil
+}
+
+// keepsTools applies the reference's rule for resuming with another agent: it
+// may have more tools than the stored one, but none less, for the history holds
+// their calls.
+func keepsTools(stored, given json.RawMessage) error {
+	names := func(agent json.RawMessage) (list []string) {
+		var spec struct {
+			Tools []struct {
+				Name string `json:"name"`
+			} `json:"tools"`
+			BuiltIns []string `json:"include_default_tools"`
+		}
+		_ = json.Unmarshal(agent, &spec) // an agent that can't be read has no tools to lose
+		for _, t := range spec.Tools {
+			list = append(list, t.Name)
+		}
+		return append(list, spec.BuiltIns...)
+	}
+	have := names(given)
+	var lost []string
+	for _, name := range names(stored) {
+		if !slices.Contains(have, name) {
+			lost = append(lost, name)
+		}
+	}
+	if len(lost) > 0 {
+		return &ValueError{"agent.tools", "the conversation was held with tools that this agent lacks: " + strings.Join(lost, ", ")}
 	}
 	return nil
 }

@@ -60,9 +60,11 @@ func (s *Server) createOptions(p protocol.CreateParams) (conversation.Options, e
 			return o, invalid("workspace", err.Error())
 		}
 		if !client.within(path) {
-			return o, &protocol.Error{Code: protocol.CodeOutsideWorkspace,
+			return o, &protocol.Error{
+				Code:    protocol.CodeOutsideWorkspace,
 				Message: path + " is in none of the editor's workspace folders; add it there first",
-				Data:    map[string]any{"path": path}}
+				Data:    map[string]any{"path": path},
+			}
 		}
 		o.Workspace = path
 	case p.ConversationID != "" && s.exists(o):

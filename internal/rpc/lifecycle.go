@@ -113,13 +113,15 @@ func (s *Server) exit(context.Context, protocol.Empty) {
 
 func (s *Server) setTrace(_ context.Context, p struct {
 	Value string `json:"value"`
-}) {
+},
+) {
 	s.logs.level.Set(traceLevel(p.Value))
 }
 
 func (s *Server) cancelProgress(_ context.Context, p struct {
 	Token json.RawMessage `json:"token"`
-}) {
+},
+) {
 	var runID string
 	if json.Unmarshal(p.Token, &runID) != nil {
 		return // a number is no token of ours
@@ -134,7 +136,8 @@ func (s *Server) changeFolders(_ context.Context, p struct {
 		Added   []struct{ URI string } `json:"added"`
 		Removed []struct{ URI string } `json:"removed"`
 	} `json:"event"`
-}) {
+},
+) {
 	paths := func(folders []struct{ URI string }) (list []string) {
 		for _, f := range folders {
 			if path, err := workspace.FromURI(f.URI); err == nil {

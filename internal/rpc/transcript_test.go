@@ -155,7 +155,7 @@ func (s *session) start() {
 	toServer, in := io.Pipe()
 	out, fromServer := io.Pipe()
 	s.in, s.code, s.ended = in, make(chan int, 1), false
-	var log io.Writer = io.Discard
+	log := io.Discard
 	if testing.Verbose() {
 		log = testLog{s.t}
 	}

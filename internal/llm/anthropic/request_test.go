@@ -339,4 +339,3 @@ func FuzzAssembler(f *testing.F) {
 		}
 	})
 }
-

@@ -25,12 +25,14 @@ func open(baseURL string, cfg llm.Config, traits llm.Traits) llm.Model {
 	})
 }
 
-func TestSuite(t *testing.T) {
-	llmtest.Run(t, llmtest.Wire{
-		Open: open, Answer: answer, Refuse: refuse, FailInStream: failInStream, Plain: plain, Read: read,
-		Overloaded: "overloaded_error",
-	})
+var wire = llmtest.Wire{
+	Open: open, Answer: answer, Refuse: refuse, FailInStream: failInStream, Plain: plain, Read: read,
+	Overloaded: "overloaded_error",
 }
+
+func TestSuite(t *testing.T) { llmtest.Run(t, wire) }
+
+func BenchmarkStream(b *testing.B) { llmtest.Bench(b, wire) }
 
 type object = map[string]any
 

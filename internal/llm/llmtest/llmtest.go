@@ -145,3 +145,30 @@ func Split(text string, n int) []string {
 	}
 	return append(out, text)
 }
+
+// Bench measures one streamed answer of 5,000 pieces of text, from the socket to
+// the message. The server sends what it has ready, so that it counts for little.
+func Bench(b *testing.B, w Wire) {
+	pieces := make([]string, 5000)
+	for i := range pieces {
+		pieces[i] = "word "
+	}
+	rec := httptest.NewRecorder()
+	w.Answer(rec, Answer{Text: pieces})
+	body := rec.Body.Bytes()
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "text/event-stream")
+		_, _ = rw.Write(body)
+	}))
+	defer s.Close()
+	m := w.Open(s.URL, llm.Config{APIKey: Key}, llm.Traits{})
+	req := Ask("hi")
+	b.ReportAllocs()
+	b.SetBytes(int64(len(body)))
+	for b.Loop() {
+		n := 0
+		if _, err := m.Complete(b.Context(), req, func(llm.Chunk) { n++ }); err != nil || n != len(pieces) {
+			b.Fatalf("%d pieces, %v", n, err)
+		}
+	}
+}

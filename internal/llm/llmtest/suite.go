@@ -45,6 +45,7 @@ func Run(t *testing.T, w Wire) {
 	t.Run("cut in mid-stream", w.cutLate)
 	t.Run("nobody there", w.nobody)
 	t.Run("web page", w.webPage)
+	t.Run("redirects", w.redirects)
 	t.Run("no key", w.noKey)
 	t.Run("many at once", w.many)
 }
@@ -466,6 +467,29 @@ func (w Wire) webPage(t *testing.T) {
 			t.Errorf("%d: message %q", c.status, failed.Message)
 		}
 	}
+}
+
+// A key must not follow a redirect to another host.
+func (w Wire) redirects(t *testing.T) {
+	elsewhere := Serve(t, func(rw http.ResponseWriter, r *http.Request) { w.Answer(rw, Answer{Text: []string{"x"}}) })
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		m, _ := w.open(t, llm.Config{}, able, func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, elsewhere.URL+r.URL.Path, status)
+		})
+		if failed := fails(t, m, llm.ErrBadRequest); failed != nil && !strings.Contains(failed.Message, elsewhere.URL) {
+			t.Errorf("%d: message %q", status, failed.Message)
+		}
+	}
+	equal(t, "requests elsewhere", len(elsewhere.Requests()), 0)
+
+	m, _ := w.open(t, llm.Config{}, able, func(rw http.ResponseWriter, r *http.Request) {
+		if !strings.HasPrefix(r.URL.Path, "/new") {
+			http.Redirect(rw, r, "/new"+r.URL.Path, http.StatusPermanentRedirect)
+			return
+		}
+		w.Answer(rw, Answer{Text: []string{"found"}})
+	})
+	equal(t, "text", complete(t, m, Ask("hi"), nil).Message.Text(), "found")
 }
 
 func (w Wire) noKey(t *testing.T) {

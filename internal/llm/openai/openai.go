@@ -48,8 +48,9 @@ type Dialect struct {
 	NoStreamOptions bool
 	// CacheKey: prompt_cache_key is understood.
 	CacheKey bool
-	// ThinkingBlocks: Anthropic's thinking blocks pass through, as in LiteLLM.
-	ThinkingBlocks bool
+	// LiteLLM: the server is its proxy. Anthropic's thinking blocks pass through,
+	// and requests of a conversation are told apart by a header.
+	LiteLLM bool
 	// Headers are sent unless the config has others of the name.
 	Headers map[string]string
 	// Query is added to the URL.
@@ -102,9 +103,13 @@ func (m *model) Complete(ctx context.Context, req *llm.Request, stream func(llm.
 	traits := m.Traits()
 	params := m.params(req, traits)
 	start := time.Now()
+	// The SDK's own decoding of the body is left out: compatible servers break it.
 	var res *http.Response
-	// SDK's own decoding of the body is left out: compatible servers break it.
-	if _, err := m.chat.New(ctx, params, option.WithResponseBodyInto(&res)); err != nil {
+	opts := []option.RequestOption{option.WithResponseBodyInto(&res)}
+	if m.Dialect.LiteLLM && req.CacheKey != "" {
+		opts = append(opts, option.WithHeader("x-litellm-session-id", req.CacheKey))
+	}
+	if _, err := m.chat.New(ctx, params, opts...); err != nil {
 		return nil, m.Peer.Failed(ctx, err)
 	}
 	defer func() { _ = res.Body.Close() }()

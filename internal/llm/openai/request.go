@@ -223,7 +223,7 @@ func (b *builder) assistant(msg *event.LLMMessage) {
 	if b.traits.EchoReasoning && msg.ReasoningContent != "" {
 		extra["reasoning_content"] = msg.ReasoningContent
 	}
-	if b.dialect.ThinkingBlocks && len(msg.ThinkingBlocks) > 0 {
+	if b.dialect.LiteLLM && len(msg.ThinkingBlocks) > 0 {
 		extra["thinking_blocks"] = msg.ThinkingBlocks
 	}
 	if len(extra) > 0 {

@@ -105,6 +105,9 @@ func TestParameters(t *testing.T) {
 		t.Errorf("key sent as %v", header)
 	}
 
+	_, header, _ = sent(t, Options{Config: cfg, Dialect: Dialect{LiteLLM: true}}, llm.Traits{}, req)
+	same(t, "session", header.Get("X-Litellm-Session-Id"), `"conv-1"`)
+
 	req.Temperature = ptr(1.0)
 	body, _, _ = sent(t, Options{Config: cfg}, llm.Traits{Sampling: true}, req)
 	same(t, "the request's own temperature", body["temperature"], `1`)
@@ -155,7 +158,7 @@ func TestHistory(t *testing.T) {
 			`{"content":"","role":"assistant"}`,
 			`{"content":"[an image, left out: this model can't see images]","role":"user"}`,
 		}},
-		{"seeing, strings, reasoning", llm.Traits{Vision: true, StringContent: true, EchoReasoning: true}, Dialect{ThinkingBlocks: true}, []string{
+		{"seeing, strings, reasoning", llm.Traits{Vision: true, StringContent: true, EchoReasoning: true}, Dialect{LiteLLM: true}, []string{
 			`{"content":"static\ndynamic","role":"system"}`,
 			`{"content":"a\nb","role":"user"}`,
 			`{"reasoning_content":"hm","role":"assistant","thinking_blocks":[{"signature":"S","thinking":"hm","type":"thinking"}],"tool_calls":[{"function":{"arguments":"{\"arguments\":\"{\\\"x\\\": 1\"}","name":"f"},"id":"1","type":"function"},{"function":{"arguments":"{\"y\": 1}","name":"g"},"id":"2","type":"function"}]}`,

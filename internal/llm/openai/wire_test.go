@@ -12,26 +12,28 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/llm/transport"
 )
 
-func TestSuite(t *testing.T) {
-	llmtest.Run(t, llmtest.Wire{
-		Open: func(baseURL string, cfg llm.Config, traits llm.Traits) llm.Model {
-			return New(Options{
-				Model: "test-model",
-				Peer: transport.Peer{
-					Provider: "openai", BaseURL: baseURL + "/v1", Setting: "OPENAI_API_KEY",
-					Secrets: []string{cfg.APIKey.Reveal()}, Idle: cfg.IdleTimeout(),
-				},
-				Key: cfg.APIKey.Reveal(), NeedsKey: true, Config: cfg,
-				Traits: func() llm.Traits { return traits },
-			})
-		},
-		Answer:       answer,
-		Refuse:       refuse,
-		FailInStream: failInStream,
-		Plain:        plain,
-		Read:         read,
-		Overloaded:   "503",
-	})
+func TestSuite(t *testing.T) { llmtest.Run(t, wire) }
+
+func BenchmarkStream(b *testing.B) { llmtest.Bench(b, wire) }
+
+var wire = llmtest.Wire{
+	Open: func(baseURL string, cfg llm.Config, traits llm.Traits) llm.Model {
+		return New(Options{
+			Model: "test-model",
+			Peer: transport.Peer{
+				Provider: "openai", BaseURL: baseURL + "/v1", Setting: "OPENAI_API_KEY",
+				Secrets: []string{cfg.APIKey.Reveal()}, Idle: cfg.IdleTimeout(),
+			},
+			Key: cfg.APIKey.Reveal(), NeedsKey: true, Config: cfg,
+			Traits: func() llm.Traits { return traits },
+		})
+	},
+	Answer:       answer,
+	Refuse:       refuse,
+	FailInStream: failInStream,
+	Plain:        plain,
+	Read:         read,
+	Overloaded:   "503",
 }
 
 type object = map[string]any

@@ -19,7 +19,7 @@ const anyKey = "LLM_API_KEY"
 
 var (
 	maxTokens = openai.Dialect{MaxTokens: true}
-	proxy     = openai.Dialect{ThinkingBlocks: true}
+	proxy     = openai.Dialect{LiteLLM: true}
 )
 
 // vendors are LiteLLM's prefixes that we can reach.

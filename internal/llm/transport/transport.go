@@ -9,10 +9,13 @@ package transport
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/agent-rpc/agent-rpc/internal/llm"
 )
 
 // Peer describes the server of a model, for its errors.
@@ -32,7 +35,23 @@ type Peer struct {
 // Client makes an HTTP client that fails with a timeout when the server sends
 // nothing for the peer's idle time. All clients share their connections.
 func (p *Peer) Client() *http.Client {
-	return &http.Client{Transport: &impatient{idle: p.Idle, next: shared}}
+	return &http.Client{Transport: &impatient{idle: p.Idle, next: shared}, CheckRedirect: p.redirect}
+}
+
+// redirect follows a server to another path of its own. The key must not go to
+// another host, and a request that turns into a GET has lost its question.
+func (p *Peer) redirect(req *http.Request, via []*http.Request) error {
+	first := via[0]
+	if len(via) < 5 && req.Method == first.Method && req.URL.Host == first.URL.Host && req.URL.Scheme == first.URL.Scheme {
+		return nil
+	}
+	to := *req.URL
+	to.RawQuery, to.User = "", nil
+	return &llm.Error{
+		Kind:     llm.ErrBadRequest,
+		Provider: p.Provider,
+		Message:  fmt.Sprintf("%s sends requests on to %s: set base_url to where that leads", p.host(), to.String()),
+	}
 }
 
 // shared is the pool of connections. Responses are never decompressed on the

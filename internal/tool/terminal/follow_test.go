@@ -109,7 +109,7 @@ func TestControlKeyWithoutIsInput(t *testing.T) {
 
 func TestSuspend(t *testing.T) {
 	h := newHarness(t)
-	h.start("echo ready; sleep 100", "ready")
+	h.start("sh -c 'echo ready; exec sleep 100'", "ready")
 	o := h.act(input("C-z"))
 	if exit(o) != 148 || !strings.Contains(text(o), "Stopped") {
 		t.Errorf("C-z: exit code %d, %q", exit(o), text(o))
@@ -281,8 +281,8 @@ func TestReset(t *testing.T) {
 	if o.Command != "[RESET]" || exit(o) != 0 || o.IsError || text(o) == "" {
 		t.Errorf("reset: %+v", o)
 	}
-	if old.alive() {
-		t.Error("the old shell is alive")
+	if left := sessionOf(t, old.pid); old.alive() || len(left) > 0 {
+		t.Errorf("of the old shell %v is left", left)
 	}
 	h.want(`echo "[$V]" $PWD`, "[] "+h.dir, 0)
 	h.run("V=1")

@@ -341,6 +341,10 @@ func (t *terminal) start(ctx context.Context, startUp bool) (ending, error) {
 	if err != nil {
 		return ending{}, err
 	}
+	if t.dialect == bash {
+		// A shell that can't take it ends below.
+		_ = sh.write(ctx, noEditing)
+	}
 	e, err := t.silent(ctx, sh, t.dialect.setup(m, t.dir), t.startLimit)
 	if err != nil || e.kind != completed {
 		t.drop(t.lost)

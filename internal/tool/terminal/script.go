@@ -117,6 +117,12 @@ func (d dialect) setup(m marks, dir string) string {
 	return strings.Join(lines, "\n")
 }
 
+// noEditing is typed into bash before anything else. A start-up file that chose
+// the keys of an editor has switched line editing on, and with it the echo.
+// Nothing but a line of its own can switch it off: within eval that would drop
+// the rest of the script.
+const noEditing = "[[ -o vi || -o emacs ]] && set +o vi +o emacs\n"
+
 var validName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 
 // export gives the script that puts variables into the environment; "" when

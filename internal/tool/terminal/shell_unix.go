@@ -88,6 +88,9 @@ func launch(argv, environ []string, dir string, d dialect, m marks) (*shell, err
 	go s.wait(cmd, started)
 	if err := <-started; err != nil {
 		_ = master.Close() // the first error is the one that matters
+		if _, gone := os.Stat(dir); gone != nil {
+			err = gone // the system's own error names the shell, not the folder
+		}
 		return nil, fmt.Errorf("starting the shell: %w", err)
 	}
 	s.pid = cmd.Process.Pid

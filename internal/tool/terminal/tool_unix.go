@@ -60,8 +60,8 @@ type terminal struct {
 
 // New makes the terminal of one conversation. It starts no process: the shell
 // comes with the first command. Params of the environment are no_change_timeout_seconds,
-// shell_path, env, terminal_type and username, as in OpenHands; the
-// working directory and the shell must be there.
+// shell_path, env, terminal_type and username, as in OpenHands. The shell must
+// be there; the working directory is looked for at the first command.
 func New(env tool.Env, opts Options) (tool.Tool, error) {
 	return newTerminal(env.Workspace.Root(), env, opts)
 }
@@ -70,11 +70,6 @@ func newTerminal(dir string, env tool.Env, opts Options) (*terminal, error) {
 	p, err := readParams(env.Params)
 	if err != nil {
 		return nil, fmt.Errorf("terminal: %w", err)
-	}
-	if info, err := os.Stat(dir); err != nil {
-		return nil, fmt.Errorf("terminal: working directory: %w", err)
-	} else if !info.IsDir() {
-		return nil, fmt.Errorf("terminal: working directory: %s is no directory", dir)
 	}
 	path, d, err := p.findShell()
 	if err != nil {
