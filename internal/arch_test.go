@@ -109,7 +109,7 @@ func partOf(path string) (part string, allowed []string) {
 			part, allowed = p, a
 		}
 	}
-	if path == "internal" || path == "internal/deps" {
+	if path == "internal" {
 		return path, []string{"*"}
 	}
 	return part, allowed

@@ -41,16 +41,33 @@ func runDemo(ctx context.Context, keep, plain bool) (err error) {
 	if err != nil {
 		return err
 	}
+	where := "in " + folder + ", which is kept"
 	if !keep {
+		where = "in a scratch folder, removed at the end (--keep keeps it)"
 		defer remove()
 	}
 	signals, stopSignals := watchSignals()
 	defer stopSignals()
-	c, err := connect(ctx, folder, demoEnv...)
+	start, begun := untilSignal(ctx, signals)
+	c, err := connect(start, folder, demoEnv...)
 	if err != nil {
+		begun()
 		return err
 	}
 	defer closing(c, &err)
+	s, err := openDemo(start, c, folder, where, plain)
+	if err == nil {
+		err = s.begin(start, scripted.DemoTask)
+	}
+	begun()
+	if err != nil {
+		return err
+	}
+	s.signals = signals
+	return s.follow(ctx)
+}
+
+func openDemo(ctx context.Context, c *client.Client, folder, where string, plain bool) (*session, error) {
 	params := protocol.CreateParams{
 		Workspace:          client.URI(folder),
 		Title:              "Demo",
@@ -63,30 +80,21 @@ func runDemo(ctx context.Context, keep, plain bool) (err error) {
 	}
 	created, err := c.Create(ctx, params)
 	if err != nil {
-		return refusal(err)
+		return nil, refusal(err)
 	}
-
 	s := newSession(c, created.Conversation, false, false)
 	if plain {
 		s.look = look{width: 80}
 	}
-	s.signals = signals
-	s.show(s.look.options())
-	where := "in a scratch folder, removed at the end (--keep keeps it)"
-	if keep {
-		where = "in " + folder + ", which is kept"
-	}
-	s.view.DemoHeader(versionOf().Version, where)
 	s.answer = func(protocol.Pending) string { return "There is no terminal to ask on: the script approves." }
 	s.ending.Stored = "stored in " + stored(c, s.info.ID)
 	if homeless {
 		s.ending.Stored = "not stored, as HOME is not set"
 	}
 	s.ending.Next = "next: agent-rpc doctor · the VS Code and Neovim plugins · README"
-	if err := s.begin(ctx, scripted.DemoTask); err != nil {
-		return err
-	}
-	return s.follow(ctx)
+	s.show(s.look.options())
+	s.view.DemoHeader(versionOf().Version, where)
+	return s, nil
 }
 
 // scratch makes the project of the demonstration in a new folder.

@@ -131,10 +131,10 @@ func (r *Report) print(w io.Writer, l look) error {
 			failed++
 		}
 	}
-	switch {
-	case failed == 0:
+	switch failed {
+	case 0:
 		b.WriteString("\nReady. Try: agent-rpc run \"Tell me what this project does\"\n")
-	case failed == 1:
+	case 1:
 		b.WriteString("\nA run would fail: one thing is missing. agent-rpc demo works without it.\n")
 	default:
 		fmt.Fprintf(&b, "\nA run would fail: %d things are missing. Without a model there is agent-rpc demo.\n", failed)

@@ -33,16 +33,28 @@ func TestDoctor(t *testing.T) {
 		ok     bool
 		checks map[string]string // name: status and a part of what is said
 	}{
-		{"a server that answers", map[string]string{"LLM_MODEL": "openai/x", "LLM_API_KEY": "sk-secret", "LLM_BASE_URL": "http://user:sk-secret@" + server.Listener.Addr().String() + "/v1?k=sk-secret"}, all, "", true,
-			map[string]string{"model": "ok openai/x", "key": "ok is set", "server": "ok " + server.URL + "/v1 answers in", "bash": "ok /usr/bin/bash", "conversations": "ok (made when needed)"}},
-		{"a server that is not there", map[string]string{"LLM_MODEL": "ollama/x", "LLM_BASE_URL": gone.URL}, all, "", false,
-			map[string]string{"key": "ok none needed", "server": "error can't be reached"}},
+		{
+			"a server that answers",
+			map[string]string{"LLM_MODEL": "openai/x", "LLM_API_KEY": "sk-secret", "LLM_BASE_URL": "http://user:sk-secret@" + server.Listener.Addr().String() + "/v1?k=sk-secret"},
+			all, "", true,
+			map[string]string{"model": "ok openai/x", "key": "ok is set", "server": "ok " + server.URL + "/v1 answers in", "bash": "ok /usr/bin/bash", "conversations": "ok (made when needed)"},
+		},
+		{
+			"a server that is not there",
+			map[string]string{"LLM_MODEL": "ollama/x", "LLM_BASE_URL": gone.URL},
+			all, "", false,
+			map[string]string{"key": "ok none needed", "server": "error can't be reached"},
+		},
 		{"no model", nil, all, "", false, map[string]string{"model": "error No model is configured", "remedy": "set ANTHROPIC_API_KEY"}},
 		{"no key", map[string]string{"LLM_MODEL": "anthropic/x"}, all, "", false, map[string]string{"model": "ok anthropic/x", "key": "error anthropic/x needs a key", "remedy": "set ANTHROPIC_API_KEY"}},
 		{"a script", map[string]string{"LLM_MODEL": "scripted/demo"}, all, "", true, map[string]string{"model": "ok scripted/demo", "key": "ok none needed"}},
 		{"a script that is not there", map[string]string{"LLM_MODEL": "scripted/nowhere.script"}, all, "", false, map[string]string{"model": "error nowhere.script"}},
-		{"no tools", map[string]string{"LLM_MODEL": "scripted/demo"}, func(string) (string, error) { return "", errors.New("no") }, "", false,
-			map[string]string{"bash": "error not on the PATH", "git": "warning not on the PATH", "rg": "warning not on the PATH"}},
+		{
+			"no tools",
+			map[string]string{"LLM_MODEL": "scripted/demo"},
+			func(string) (string, error) { return "", errors.New("no") }, "", false,
+			map[string]string{"bash": "error not on the PATH", "git": "warning not on the PATH", "rg": "warning not on the PATH"},
+		},
 		{"no home", map[string]string{"LLM_MODEL": "scripted/demo"}, all, "-", false, map[string]string{"conversations": "error no folder", "settings": "warning no home"}},
 		{"a file in the way", map[string]string{"LLM_MODEL": "scripted/demo", "OPENHANDS_CONVERSATIONS_DIR": "FILE/below"}, all, "", false, map[string]string{"conversations": "error "}},
 		{"broken settings", map[string]string{"LLM_MODEL": "scripted/demo", "AGENT_RPC_CONFIG": "FILE"}, all, "", false, map[string]string{"settings": "error config.toml"}},
@@ -60,8 +72,10 @@ func TestDoctor(t *testing.T) {
 				v, ok := c.env[name]
 				return strings.Replace(v, "FILE", file, 1), ok
 			}
-			d := &examination{config: config.Load(lookup, home), lookPath: c.find,
-				server: func(context.Context) Check { return ok("protocol", "fine") }}
+			d := &examination{
+				config: config.Load(lookup, home), lookPath: c.find,
+				server: func(context.Context) Check { return ok("protocol", "fine") },
+			}
 			r := d.examine(t.Context())
 			if r.OK != c.ok {
 				t.Errorf("ok is %v, want %v: %+v", r.OK, c.ok, r.Checks)

@@ -23,6 +23,11 @@ func usePeer() {
 		return
 	}
 	serve = func(_ context.Context, in io.Reader, out io.Writer) int {
+		if os.Getenv("PEER") == "mute" {
+			gate()
+			_, _ = io.Copy(io.Discard, in)
+			return 0
+		}
 		p := &clienttest.Peer{StateDir: os.Getenv("PEER_STATE"), Play: play, Conversations: history()}
 		if os.Getenv("PEER") == "nokey" {
 			p.Refuse = func(method string) *protocol.Error {
@@ -93,8 +98,10 @@ var plays = map[string]func(r *clienttest.Run){
 			if reason == "" {
 				reason = "User rejected the action"
 			}
-			r.Event(&event.UserReject{Meta: event.Meta{Source: event.SourceEnvironment}, ToolName: "terminal", ToolCallID: "1", ActionID: "action-1",
-				RejectionReason: reason, RejectionSource: "user"}, nil)
+			r.Event(&event.UserReject{
+				Meta: event.Meta{Source: event.SourceEnvironment}, ToolName: "terminal", ToolCallID: "1", ActionID: "action-1",
+				RejectionReason: reason, RejectionSource: "user",
+			}, nil)
 			if answer.Reason == "" {
 				r.State(protocol.StatusIdle, protocol.StopRejected)
 				return
@@ -106,10 +113,12 @@ var plays = map[string]func(r *clienttest.Run){
 	"slow": func(r *clienttest.Run) {
 		begin(r)
 		r.Act("1", "npm run build", event.RiskLow)
-		select {
-		case <-r.Paused:
-		case <-r.Gone:
-			return
+		if os.Getenv("PEER_STOPS") == "" {
+			select {
+			case <-r.Paused:
+			case <-r.Gone:
+				return
+			}
 		}
 		if os.Getenv("PEER_PAUSES") != "" {
 			r.Done("1", "npm run build", "built\n", "", false)
@@ -166,6 +175,7 @@ var plays = map[string]func(r *clienttest.Run){
 		os.Exit(7)
 	},
 	"nokey": func(*clienttest.Run) {},
+	"mute":  func(*clienttest.Run) {},
 }
 
 func begin(r *clienttest.Run) {
@@ -174,20 +184,26 @@ func begin(r *clienttest.Run) {
 }
 
 func pending() protocol.Pending {
-	return protocol.Pending{RequestID: "request-1", RunID: "run-1", Kind: "confirmation",
+	return protocol.Pending{
+		RequestID: "request-1", RunID: "run-1", Kind: "confirmation",
 		Options: []protocol.Option{{ID: "approve", Label: "Approve"}, {ID: "reject", Label: "Reject"}, {ID: "remember", Label: "Remember"}},
-		Actions: []protocol.PendingAction{{ActionID: "action-1", Tool: "terminal", Title: dangerous, Kind: event.DisplayExecute, Risk: event.RiskHigh,
+		Actions: []protocol.PendingAction{{
+			ActionID: "action-1", Tool: "terminal", Title: dangerous, Kind: event.DisplayExecute, Risk: event.RiskHigh,
 			Reason: "deletes 3 files", Input: json.RawMessage(`{"command":"` + dangerous + `","is_input":false,"kind":"TerminalAction"}`),
-			Parts: []protocol.ActionPart{{Text: "cd build", Risk: event.RiskLow}, {Text: "rm -rf ./cache", Risk: event.RiskHigh, Reason: "deletes 3 files"}}}}}
+			Parts: []protocol.ActionPart{{Text: "cd build", Risk: event.RiskLow}, {Text: "rm -rf ./cache", Risk: event.RiskHigh, Reason: "deletes 3 files"}},
+		}},
+	}
 }
 
 // history is what is stored before a test begins.
 func history() []*clienttest.Conversation {
 	info := func(id, title string, status protocol.Status, updated string) protocol.Info {
-		return protocol.Info{ID: id, Title: title, Workspace: "file:///srv/payments-api", Status: status, CreatedAt: "2026-08-22T12:00:00.000Z", UpdatedAt: updated,
+		return protocol.Info{
+			ID: id, Title: title, Workspace: "file:///srv/payments-api", Status: status, CreatedAt: "2026-08-22T12:00:00.000Z", UpdatedAt: updated,
 			Cursor: protocol.Cursor{Epoch: 1, Seq: 3}, MaxIterationPerRun: 500, ConfirmationPolicy: json.RawMessage(`{"kind":"NeverConfirm"}`), Model: "openai/gpt-5.5",
 			Stats:   json.RawMessage(`{"usage_to_metrics":{"agent":{"accumulated_cost":0.61,"accumulated_token_usage":{"prompt_tokens":56000,"completion_tokens":2000}}}}`),
-			Pending: []protocol.Pending{}, Queued: []protocol.Queued{}, Tags: map[string]string{}}
+			Pending: []protocol.Pending{}, Queued: []protocol.Queued{}, Tags: map[string]string{},
+		}
 	}
 	at := func(second int) string { return fmt.Sprintf("2026-08-22T14:02:%02d.000000", second) }
 	encode := func(seq int, e event.Event, d *event.Display) protocol.SeqEvent {
@@ -200,10 +216,14 @@ func history() []*clienttest.Conversation {
 	}
 	events := []protocol.SeqEvent{
 		encode(1, &event.Message{Meta: event.Meta{Source: event.SourceUser}, LLMMessage: event.LLMMessage{Role: event.RoleUser, Content: []event.Content{event.Text("Retry failed *webhooks*")}}}, nil),
-		encode(2, &event.Action{Meta: event.Meta{Source: event.SourceAgent}, Action: json.RawMessage(`{"command":"go test","kind":"TerminalAction"}`), ToolName: "terminal", ToolCallID: "c1",
-			LLMResponseID: "r1", Thought: []event.Content{event.Text("Let me test.")}}, &event.Display{Kind: "execute", Title: "go test", Status: "pending"}),
-		encode(3, &event.Observation{Meta: event.Meta{Source: event.SourceEnvironment}, ToolName: "terminal", ToolCallID: "c1", ActionID: "event-2",
-			Observation: json.RawMessage(`{"content":[{"type":"text","text":"FAIL TestRetry\n"}],"is_error":false,"kind":"TerminalObservation"}`)},
+		encode(2, &event.Action{
+			Meta: event.Meta{Source: event.SourceAgent}, Action: json.RawMessage(`{"command":"go test","kind":"TerminalAction"}`), ToolName: "terminal", ToolCallID: "c1",
+			LLMResponseID: "r1", Thought: []event.Content{event.Text("Let me test.")},
+		}, &event.Display{Kind: "execute", Title: "go test", Status: "pending"}),
+		encode(3, &event.Observation{
+			Meta: event.Meta{Source: event.SourceEnvironment}, ToolName: "terminal", ToolCallID: "c1", ActionID: "event-2",
+			Observation: json.RawMessage(`{"content":[{"type":"text","text":"FAIL TestRetry\n"}],"is_error":false,"kind":"TerminalObservation"}`),
+		},
 			&event.Display{Kind: "execute", Title: "go test", Status: "failed", Summary: "exit 1"}),
 	}
 	waiting := info("7f3b0000-0000-4000-8000-000000000002", "", protocol.StatusWaitingForConfirmation, "2024-05-01T12:00:00.000Z")

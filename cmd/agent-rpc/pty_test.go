@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -244,6 +245,24 @@ func TestCtrlCAtTheQuestion(t *testing.T) {
 	}
 }
 
+// A server that never answers keeps nobody either.
+func TestCtrlCWhileStarting(t *testing.T) {
+	x := onTerminal(t, "mute", nil, "run", "Build it")
+	x.open() // the server runs
+	x.press("\x03")
+	x.exits(exitInterrupted)
+}
+
+// NO_COLOR keeps the layout.
+func TestNoColor(t *testing.T) {
+	x := onTerminal(t, "finish", []string{"NO_COLOR=1", "PEER_GATE="}, "run", "Test it")
+	x.see("✓ Finished · 2 steps")
+	x.exits(exitFinished)
+	if colored := regexp.MustCompile(`\x1b\[[0-9;]*m`).FindString(x.whole()); colored != "" {
+		t.Errorf("there is a colour: %q", colored)
+	}
+}
+
 func TestContinueWaiting(t *testing.T) {
 	x := onTerminal(t, "ask", []string{"PEER_GATE="}, "run", "-c", "7f3b0")
 	x.see("HIGH RISK")
@@ -275,6 +294,20 @@ func TestInterrupt(t *testing.T) {
 	x.exits(exitInterrupted)
 	if !x.sent("conversation/interrupt") {
 		t.Error("the second Ctrl+C is an interrupt")
+	}
+}
+
+// SIGTERM does not wait for the step.
+func TestTerminate(t *testing.T) {
+	x := onTerminal(t, "slow", []string{"PEER_STOPS=1"}, "run", "Build it")
+	x.see("npm run build")
+	if err := x.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	x.see("Stopped by you during npm run build")
+	x.exits(exitInterrupted)
+	if x.sent("conversation/pause") {
+		t.Error("SIGTERM paused")
 	}
 }
 
@@ -382,8 +415,17 @@ func TestInterruptForReal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(pid, 0); err == nil {
-		t.Errorf("process %d is there still", pid)
+	// It is not our child, so the system does not tell when it is gone.
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for syscall.Kill(pid, 0) == nil {
+		select {
+		case <-again.C:
+		case <-deadline.C:
+			t.Fatalf("process %d is there still", pid)
+		}
 	}
 }
 

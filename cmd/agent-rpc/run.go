@@ -11,7 +11,6 @@ import (
 
 	"github.com/agent-rpc/agent-rpc/internal/client"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
-	"github.com/agent-rpc/agent-rpc/internal/visualize"
 	"github.com/spf13/cobra"
 )
 
@@ -77,7 +76,8 @@ budget · 5 waiting for approval · 130 paused, stopped or rejected by you.`,
 	flags.BoolVar(&f.inMemory, "in-memory", false, "do not store the conversation")
 	must(cmd.RegisterFlagCompletionFunc("continue", completeOne))
 	must(cmd.RegisterFlagCompletionFunc("policy", cobra.FixedCompletions([]string{
-		"ask\tbefore every action", "ask-if-risky\tat medium risk and above", "never\tnot at all"}, cobra.ShellCompDirectiveNoFileComp)))
+		"ask\tbefore every action", "ask-if-risky\tat medium risk and above", "never\tnot at all",
+	}, cobra.ShellCompDirectiveNoFileComp)))
 	must(cmd.RegisterFlagCompletionFunc("model", completeModel))
 	must(cmd.MarkFlagDirname("cwd"))
 	cmd.MarkFlagsMutuallyExclusive("continue", "in-memory")
@@ -100,12 +100,8 @@ var policies = map[string]string{
 const llmAnalyzer = `{"kind":"LLMSecurityAnalyzer"}`
 
 func runTask(cmd *cobra.Command, f *runFlags, args []string) (err error) {
-	ctx := cmd.Context()
-	if policies[f.policy] == "" {
-		return &problem{fmt.Sprintf("--policy %q is not known", f.policy), "it is ask, ask-if-risky or never", exitUsage}
-	}
-	if cmd.Flags().Changed("max-steps") && f.maxSteps < 1 {
-		return &problem{fmt.Sprintf("--max-steps %d is no number of steps", f.maxSteps), "give 1 or more", exitUsage}
+	if err := f.check(cmd); err != nil {
+		return err
 	}
 	task, err := readTask(f, args)
 	if err != nil {
@@ -115,65 +111,113 @@ func runTask(cmd *cobra.Command, f *runFlags, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	var env []string
-	if f.record != "" {
-		file, err := filepath.Abs(f.record)
-		if err != nil {
-			return &problem{err.Error(), "give --record a full path", exitUsage}
-		}
-		env = append(env, recordVar+"="+file)
-	}
-	// Before the server starts, so that no Ctrl+C is missed.
-	signals, stopSignals := watchSignals()
-	defer stopSignals()
-	c, err := connect(ctx, folder, env...)
+	env, err := f.env()
 	if err != nil {
 		return err
 	}
+	signals, stopSignals := watchSignals()
+	defer stopSignals()
+	ctx, begun := untilSignal(cmd.Context(), signals)
+	c, err := connect(ctx, folder, env...)
+	if err != nil {
+		begun()
+		return err
+	}
 	defer closing(c, &err)
+	s, err := f.open(ctx, cmd, c, folder)
+	if err == nil {
+		err = f.begin(ctx, s, task)
+	}
+	begun()
+	if err != nil {
+		return err
+	}
+	s.header(cmd.Context())
+	s.signals = signals
+	return s.follow(cmd.Context())
+}
 
+func (f *runFlags) check(cmd *cobra.Command) error {
+	if policies[f.policy] == "" {
+		return &problem{fmt.Sprintf("--policy %q is not known", f.policy), "it is ask, ask-if-risky or never", exitUsage}
+	}
+	if cmd.Flags().Changed("max-steps") && f.maxSteps < 1 {
+		return &problem{fmt.Sprintf("--max-steps %d is no number of steps", f.maxSteps), "give 1 or more", exitUsage}
+	}
+	return nil
+}
+
+// env is what the server's environment has beyond ours.
+func (f *runFlags) env() ([]string, error) {
+	if f.record == "" {
+		return nil, nil
+	}
+	file, err := filepath.Abs(f.record)
+	if err != nil {
+		return nil, &problem{err.Error(), "give --record a full path", exitUsage}
+	}
+	return []string{recordVar + "=" + file}, nil
+}
+
+// open makes the conversation or opens the one to continue.
+func (f *runFlags) open(ctx context.Context, cmd *cobra.Command, c *client.Client, folder string) (*session, error) {
+	params, err := f.params(ctx, cmd, c, folder)
+	if err != nil {
+		return nil, err
+	}
+	created, err := c.Create(ctx, params)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	s := newSession(c, created.Conversation, f.json, f.noColor)
+	o := s.look.options()
+	o.Name, o.Thinking = f.name, f.thinking
+	s.show(o)
+	return s, nil
+}
+
+// begin starts the run. A new conversation in which nothing could be started is
+// not left behind.
+func (f *runFlags) begin(ctx context.Context, s *session, task string) error {
+	err := s.begin(ctx, task)
+	if err != nil && f.resume == "" {
+		_ = s.client.Delete(ctx, s.info.ID) // why it could not start is what matters
+	}
+	return err
+}
+
+// params are those of conversation/create. Of a conversation that is continued
+// only what was asked for is changed.
+func (f *runFlags) params(ctx context.Context, cmd *cobra.Command, c *client.Client, folder string) (protocol.CreateParams, error) {
 	params := protocol.CreateParams{Title: f.title}
 	if f.resume != "" {
-		if params.ConversationID, err = resolve(ctx, c, f.resume); err != nil {
-			return err
+		id, err := resolve(ctx, c, f.resume)
+		if err != nil {
+			return params, err
 		}
+		params.ConversationID = id
 	} else {
 		params.Workspace = client.URI(folder)
-		params.SecurityAnalyzer = json.RawMessage(llmAnalyzer)
 	}
 	if f.resume == "" || cmd.Flags().Changed("policy") {
 		params.ConfirmationPolicy = json.RawMessage(policies[f.policy])
+		// Without an analyzer every risk is unknown and everything would ask.
+		params.SecurityAnalyzer = json.RawMessage(llmAnalyzer)
 	}
 	if f.maxSteps > 0 {
 		params.MaxIterationPerRun = &f.maxSteps
 	}
 	if f.model != "" {
-		if params.Agent, err = json.Marshal(map[string]any{"llm": map[string]string{"model": f.model}}); err != nil {
-			return err
+		agent, err := json.Marshal(map[string]any{"llm": map[string]string{"model": f.model}})
+		if err != nil {
+			return params, err
 		}
+		params.Agent = agent
 	}
 	if f.inMemory {
 		params.PersistenceDir = json.RawMessage("null")
 	}
-	created, err := c.Create(ctx, params)
-	if err != nil {
-		return refusal(err)
-	}
-
-	s := newSession(c, created.Conversation, f.json, f.noColor)
-	s.signals = signals
-	o := s.look.options()
-	o.Name, o.Thinking = f.name, f.thinking
-	s.show(o)
-	info := created.Conversation
-	s.view.Header(visualize.Header{
-		Version: versionOf().Version, Folder: filepath.Base(client.Path(info.Workspace)),
-		Model: info.Model, Policy: info.ConfirmationPolicy, ID: info.ID, Short: s.short(ctx),
-	})
-	if err := s.begin(ctx, task); err != nil {
-		return err
-	}
-	return s.follow(ctx)
+	return params, nil
 }
 
 // recordVar names the file to which the server records what the model answers.
@@ -233,8 +277,10 @@ func (s *session) begin(ctx context.Context, task string) error {
 	case waits:
 		s.run = s.info.RunID
 	case s.info.Status == protocol.StatusFinished || s.info.Status == protocol.StatusIdle && s.info.Cursor.Seq == 0:
-		return &problem{"there is nothing to go on with: the conversation is " + string(s.info.Status),
-			"say what to do: agent-rpc run -c " + s.short(ctx) + ` "…"`, exitUsage}
+		return &problem{
+			"there is nothing to go on with: the conversation is " + string(s.info.Status),
+			"say what to do: agent-rpc run -c " + s.short(ctx) + ` "…"`, exitUsage,
+		}
 	default:
 		started, err := s.client.Run(ctx, s.info.ID)
 		if err != nil {

@@ -25,7 +25,7 @@ func connect(ctx context.Context, folder string, env ...string) (*client.Client,
 	if err != nil {
 		return nil, &problem{"this program can't find itself: " + err.Error(), "start it by its full path", exitError}
 	}
-	c, err := client.Start(client.Command{Path: self, Args: []string{"serve"}, Dir: folder, Env: append(os.Environ(), env...)})
+	c, err := client.Start(client.Command{Path: self, Args: []string{"serve"}, Env: append(os.Environ(), env...)})
 	if err != nil {
 		return nil, &problem{err.Error(), "agent-rpc doctor", exitError}
 	}
@@ -35,8 +35,12 @@ func connect(ctx context.Context, folder string, env ...string) (*client.Client,
 		Name: "agent-rpc run", Version: versionOf().Version, Folder: folder,
 		Options: protocol.ClientOptions{Deltas: &protocol.DeltaOptions{MaxHz: 10}, Confirmation: &protocol.Flag{}},
 	})
+	if errors.Is(err, context.Canceled) {
+		_ = c.Abort() // nobody waits for it any more
+		return nil, exitCode(exitInterrupted)
+	}
 	if err != nil {
-		_ = c.Close() // it never got going
+		_ = c.Abort() // it never got going
 		return nil, &problem{err.Error(), "agent-rpc doctor", exitError}
 	}
 	return c, nil
@@ -116,7 +120,7 @@ func short(id string, ids []string) string {
 func shortOf(ctx context.Context, c *client.Client, id string) string {
 	ids, err := storedIDs(ctx, c)
 	if err != nil {
-		ids = nil // eight digits are enough in practice
+		// Eight digits are enough in practice.
 		return strings.ReplaceAll(id, "-", "")[:min(8, len(id))]
 	}
 	return short(id, ids)
@@ -142,6 +146,9 @@ func tilde(path string) string {
 // refusal turns an error of a call into one for people.
 func refusal(err error) error {
 	var e *protocol.Error
+	if errors.Is(err, context.Canceled) {
+		return exitCode(exitInterrupted)
+	}
 	if !errors.As(err, &e) {
 		if errors.Is(err, client.ErrClosed) {
 			return &problem{err.Error(), "run it again; if it happens again: agent-rpc doctor", exitError}
@@ -149,15 +156,21 @@ func refusal(err error) error {
 		return &problem{err.Error(), "", exitError}
 	}
 	p := &problem{what: e.Message, code: exitError}
+	if method, what, ok := strings.Cut(e.Message, ": "); ok && strings.HasPrefix(method, "conversation/") {
+		p.what = what
+	}
 	switch e.Code {
 	case protocol.CodeAuthRequired:
-		p.what = "no key for the model"
-		if provider, ok := e.Data["provider"].(string); ok {
-			p.what = "no key for " + provider
-		}
-		p.remedy = "set the key of the model, or: agent-rpc doctor"
-		if setting, ok := e.Data["setting"].(string); ok {
-			p.remedy = "set " + setting + ", or: agent-rpc doctor"
+		provider, _ := e.Data["provider"].(string)
+		setting, _ := e.Data["setting"].(string)
+		switch {
+		case provider == "":
+			p.what = "no model is configured"
+			p.remedy = "set ANTHROPIC_API_KEY or another provider's key, or LLM_MODEL, or: agent-rpc doctor"
+		case setting == "":
+			p.what, p.remedy = "no key for "+provider, "agent-rpc doctor"
+		default:
+			p.what, p.remedy = "no key for "+provider, "set "+setting+", or: agent-rpc doctor"
 		}
 	case protocol.CodeLocked:
 		p.remedy = "another program has this conversation open: close it there"

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/client"
@@ -70,6 +72,14 @@ func (s *session) show(o visualize.Options) {
 	s.view.State(s.info)
 }
 
+// header prints what stands above a run.
+func (s *session) header(ctx context.Context) {
+	s.view.Header(visualize.Header{
+		Version: versionOf().Version, Folder: filepath.Base(client.Path(s.info.Workspace)),
+		Model: s.info.Model, Policy: s.info.ConfirmationPolicy, ID: s.info.ID, Short: s.short(ctx),
+	})
+}
+
 // short is the form of the id for commands that are shown.
 func (s *session) short(ctx context.Context) string {
 	if s.brief == "" {
@@ -107,7 +117,10 @@ func (s *session) follow(ctx context.Context) error {
 			if s.live {
 				s.view.Tick(now)
 			}
-		case <-s.signals:
+		case sig := <-s.signals:
+			if sig == syscall.SIGTERM || sig == syscall.SIGHUP {
+				s.stops = max(s.stops, 1) // they don't ask to wait for the step
+			}
 			if err := s.stop(ctx); err != nil {
 				return err
 			}
@@ -299,6 +312,7 @@ func (s *session) stop(ctx context.Context) error {
 		s.notice("Stopping…")
 		s.call(func() error { return s.client.Interrupt(ctx, id) })
 	default:
+		_ = s.client.Abort() // it had its time
 		return exitCode(exitInterrupted)
 	}
 	return nil

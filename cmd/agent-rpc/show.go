@@ -32,8 +32,10 @@ func newShow() *cobra.Command {
 				o.Thinking, o.Workspace = thinking, client.Path(info.Workspace)
 				v := visualize.New(cmd.OutOrStdout(), io.Discard, o)
 				v.State(info)
-				v.Header(visualize.Header{Version: versionOf().Version, Folder: filepath.Base(o.Workspace), Model: info.Model,
-					Policy: info.ConfirmationPolicy, ID: info.ID, Short: shortOf(ctx, c, info.ID)})
+				v.Header(visualize.Header{
+					Version: versionOf().Version, Folder: filepath.Base(o.Workspace), Model: info.Model,
+					Policy: info.ConfirmationPolicy, ID: info.ID, Short: shortOf(ctx, c, info.ID),
+				})
 				return replay(ctx, c, info, v)
 			})
 		},

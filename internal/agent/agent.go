@@ -77,7 +77,7 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "workspace", Message: err.Error()}
 	}
-	set, err := deps.Tools.Open(tool.Env{Workspace: ws, Dir: env.Dir, Secrets: env.Secrets},
+	set, err := deps.Tools.Open(tool.Env{Workspace: ws, Dir: env.Dir, Secrets: env.Secrets, Mask: env.Mask},
 		tool.Selection{Specs: spec.Tools, BuiltIns: spec.IncludeDefault, Filter: spec.FilterToolsRegex})
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "agent.tools", Message: err.Error()}

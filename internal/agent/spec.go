@@ -57,6 +57,11 @@ func ParseSpec(raw json.RawMessage) (*Spec, error) {
 			s.Tools = append(s.Tools, tool.Spec{Name: name})
 		}
 	}
+	for i := range s.Tools {
+		if len(s.Tools[i].Params) == 0 || string(s.Tools[i].Params) == "null" {
+			s.Tools[i].Params = json.RawMessage("{}")
+		}
+	}
 	if s.IncludeDefault == nil {
 		s.IncludeDefault = []string{"FinishTool", "ThinkTool"}
 	}

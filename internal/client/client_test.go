@@ -220,6 +220,20 @@ func TestDeafChildIsKilled(t *testing.T) {
 	<-c.done
 }
 
+func TestAbort(t *testing.T) {
+	c := start(t, "peer")
+	if err := c.Abort(); err != nil {
+		t.Errorf("a server that listens was killed: %v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Errorf("closing after aborting: %v", err)
+	}
+	c = start(t, "deaf")
+	if err := c.Abort(); err == nil {
+		t.Error("a server that does not listen ended by itself")
+	}
+}
+
 // The child is killed with what it started.
 func TestGroupIsKilled(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -269,8 +283,10 @@ func TestRequestsOfTheServer(t *testing.T) {
 	for _, q := range []struct{ frame, want string }{
 		{`{"jsonrpc":"2.0","id":"a","method":"conversation/requestConfirmation","params":{}}`, `{"jsonrpc":"2.0","id":"a","result":null}`},
 		{`{"jsonrpc":"2.0","id":7,"method":"workspace/configuration","params":{"items":[{},{}]}}`, `{"jsonrpc":"2.0","id":7,"result":[null,null]}`},
-		{`{"jsonrpc":"2.0","id":8,"method":"conversation/secretValue","params":{}}`,
-			`{"jsonrpc":"2.0","id":8,"error":{"code":-32601,"message":"conversation/secretValue is not served by this client","data":{"kind":"method_not_found","retryable":false}}}`},
+		{
+			`{"jsonrpc":"2.0","id":8,"method":"conversation/secretValue","params":{}}`,
+			`{"jsonrpc":"2.0","id":8,"error":{"code":-32601,"message":"conversation/secretValue is not served by this client","data":{"kind":"method_not_found","retryable":false}}}`,
+		},
 	} {
 		if _, err := theirs.Write(appendFrame([]byte(q.frame))); err != nil {
 			t.Fatal(err)

@@ -63,6 +63,7 @@ func (c *Client) Initialize(ctx context.Context, h Hello) error {
 const (
 	shutdownTime = 5 * time.Second
 	exitTime     = 3 * time.Second
+	abortTime    = time.Second
 )
 
 // Close does LSP's shutdown and exit, closes the stream and waits until the
@@ -83,6 +84,19 @@ func (c *Client) Close() error {
 		err = errors.Join(err, c.child.stop(exitTime))
 	} else {
 		err = errors.Join(err, c.stream.Close())
+	}
+	<-c.done
+	return err
+}
+
+// Abort ends the connection without the words of the protocol, for a server
+// that does not answer. The error is nil if it went by itself.
+func (c *Client) Abort() error {
+	var err error
+	if c.child != nil {
+		err = c.child.stop(abortTime)
+	} else {
+		err = c.stream.Close()
 	}
 	<-c.done
 	return err

@@ -35,7 +35,8 @@ type Error struct {
 	Kind ErrorKind
 	// Provider as in the model's prefix: "openai", "anthropic", …
 	Provider string
-	// Status is the HTTP status; 0 if there was none.
+	// Status is the HTTP status; 0 if there was none. For an error inside a
+	// stream it is the one that the error names, if any.
 	Status int
 	// Message is the provider's own text, or ours; no secret is in it.
 	Message string

@@ -84,17 +84,17 @@ const AnyKeyVar = "LLM_API_KEY"
 // [AnyKeyVar], and a server on this machine needs no key.
 func Provider(model, baseURL string) ProviderInfo {
 	name, rest, slash := strings.Cut(model, "/")
-	info, known := providerNamed(name)
+	info, known := ProviderNamed(name)
 	if slash && known {
 		info.Model = rest
 	} else {
-		info, known = providerNamed(guessProvider(model))
+		info, known = ProviderNamed(GuessProvider(model))
 		info.Model = model
 	}
 	switch {
 	case known:
 	case baseURL != "":
-		info, _ = providerNamed("openai")
+		info, _ = ProviderNamed("openai")
 		info.Model = model
 	case slash:
 		info = ProviderInfo{Name: name, Model: rest, KeyVar: keyVar(name), NeedsKey: true}
@@ -110,7 +110,8 @@ func Provider(model, baseURL string) ProviderInfo {
 	return info
 }
 
-func providerNamed(name string) (ProviderInfo, bool) {
+// ProviderNamed looks a provider up by its name.
+func ProviderNamed(name string) (ProviderInfo, bool) {
 	i, ok := slices.BinarySearchFunc(providers, name, func(p ProviderInfo, name string) int {
 		return strings.Compare(p.Name, name)
 	})
@@ -120,7 +121,9 @@ func providerNamed(name string) (ProviderInfo, bool) {
 	return providers[i], true
 }
 
-func guessProvider(model string) string {
+// GuessProvider names the provider of a model without one, by how the name
+// begins; "" if that says nothing.
+func GuessProvider(model string) string {
 	if strings.Contains(model, "/") {
 		return ""
 	}

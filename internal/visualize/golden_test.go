@@ -68,8 +68,10 @@ func checkGolden(t *testing.T, name string, tell func(s *story)) {
 }
 
 func head(v *View) {
-	v.Header(Header{Version: "0.4.0", Folder: "payments-api", Model: "anthropic/claude-sonnet-4-5",
-		Policy: []byte(`{"threshold":"MEDIUM","confirm_unknown":true,"kind":"ConfirmRisky"}`), ID: "7f3a19c2-1111-4222-8333-944455556666", Short: "7f3a"})
+	v.Header(Header{
+		Version: "0.4.0", Folder: "payments-api", Model: "anthropic/claude-sonnet-4-5",
+		Policy: []byte(`{"threshold":"MEDIUM","confirm_unknown":true,"kind":"ConfirmRisky"}`), ID: "7f3a19c2-1111-4222-8333-944455556666", Short: "7f3a",
+	})
 }
 
 func end(v *View) { v.End(Ending{Short: "7f3a"}) }
@@ -97,8 +99,10 @@ func TestRun(t *testing.T) {
 		s.wait(12*time.Second).did(act{kind: "read", title: "Read internal/webhook/dispatcher.go", thinking: "Deliveries are dropped in send()\nI should look there first."},
 			event.Display{Summary: "180 lines"}, 10*time.Millisecond, "", nil)
 		s.did(act{kind: "search", title: "client.Do("}, event.Display{Summary: "14 hits in 6 files"}, 200*time.Millisecond, "", nil)
-		s.wait(4*time.Second).did(act{kind: "other", title: "Plan", tool: "task_tracker", actionKind: "TaskTrackerAction",
-			text: "A `5xx` ends the delivery in `dispatcher.go:52`. I'll move the decision into a **policy**:\n\n```go\nfunc (p Policy) Next(n int) time.Duration {\n\td := p.Base << (n - 1)\n\treturn min(d, p.Max) + p.jitter()\n}\n```"},
+		s.wait(4*time.Second).did(act{
+			kind: "other", title: "Plan", tool: "task_tracker", actionKind: "TaskTrackerAction",
+			text: "A `5xx` ends the delivery in `dispatcher.go:52`. I'll move the decision into a **policy**:\n\n```go\nfunc (p Policy) Next(n int) time.Duration {\n\td := p.Base << (n - 1)\n\treturn min(d, p.Max) + p.jitter()\n}\n```",
+		},
 			event.Display{}, 0, "", map[string]any{"task_list": tasks, "command": "plan", "kind": "TaskTrackerObservation"})
 		s.did(act{kind: "edit", title: "Edit " + root + "/internal/webhook/backoff.go"},
 			event.Display{Diff: &event.Diff{Path: root + "/internal/webhook/backoff.go", NewText: lines("a", 46)}}, 0, "", nil)
@@ -117,7 +121,8 @@ func TestRun(t *testing.T) {
 }
 
 func pendingCommand(s *story) *protocol.Pending {
-	return &protocol.Pending{RequestID: "request-1", RunID: "run-1", Kind: "confirmation",
+	return &protocol.Pending{
+		RequestID: "request-1", RunID: "run-1", Kind: "confirmation",
 		Options: []protocol.Option{{ID: "approve"}, {ID: "reject"}, {ID: "remember"}},
 		Actions: []protocol.PendingAction{{
 			ActionID: "action-call-1", Tool: "terminal", Kind: "execute", Risk: event.RiskHigh,
@@ -129,7 +134,8 @@ func pendingCommand(s *story) *protocol.Pending {
 				{Text: "go generate ./...", Risk: event.RiskMedium, Reason: "runs programs named in the source"},
 				{Text: "tee gen.log", Risk: event.RiskLow, Reason: "writes gen.log"},
 			},
-		}}}
+		}},
+	}
 }
 
 func TestApproval(t *testing.T) {
@@ -141,8 +147,10 @@ func TestApproval(t *testing.T) {
 		s.info.Pending = []protocol.Pending{*p}
 		s.state(protocol.StatusWaitingForConfirmation, protocol.StopWaitingForConfirmation)
 		s.do(func(v *View) { v.Ask(*p, true) }).do(func(v *View) { v.Ask(*p, true) })
-		s.wait(time.Hour).event(&event.UserReject{Meta: event.Meta{Source: event.SourceEnvironment}, ToolName: "terminal", ToolCallID: call,
-			ActionID: "action-" + call, RejectionReason: "list them first", RejectionSource: "user"}, nil)
+		s.wait(time.Hour).event(&event.UserReject{
+			Meta: event.Meta{Source: event.SourceEnvironment}, ToolName: "terminal", ToolCallID: call,
+			ActionID: "action-" + call, RejectionReason: "list them first", RejectionSource: "user",
+		}, nil)
 	})
 }
 
@@ -150,16 +158,24 @@ func TestApprovalOfABatch(t *testing.T) {
 	checkGolden(t, "batch", func(s *story) {
 		workflow := "jobs:\n" + strings.Repeat("  # more\n", 16) + "      - uses: actions/setup-go@v5\n        with: { go-version: 1.24 }\n      - run: go test ./...\n"
 		changed := strings.Replace(workflow, "        with: { go-version: 1.24 }\n", "        with: { go-version-file: go.mod }\n      - run: go generate ./... && git diff --exit-code\n", 1)
-		p := protocol.Pending{RequestID: "request-1", Kind: "confirmation", Options: []protocol.Option{{ID: "approve"}, {ID: "reject"}},
+		p := protocol.Pending{
+			RequestID: "request-1", Kind: "confirmation", Options: []protocol.Option{{ID: "approve"}, {ID: "reject"}},
 			Actions: []protocol.PendingAction{
-				{ActionID: "a1", Tool: "terminal", Kind: "execute", Risk: event.RiskMedium, Title: "multi", Reason: "hides what it prints",
-					Input: []byte(`{"command":"printf '\u001b]0;x\u0007'\n\techo 日本語 \u202egnp.exe","is_input":true,"timeout":5}`)},
-				{ActionID: "a2", Tool: "file_editor", Kind: "edit", Risk: event.RiskMedium, Title: "Edit .github/workflows/release.yml", Reason: "changes what CI runs",
+				{
+					ActionID: "a1", Tool: "terminal", Kind: "execute", Risk: event.RiskMedium, Title: "multi", Reason: "hides what it prints",
+					Input: []byte(`{"command":"printf '\u001b]0;x\u0007'\n\techo 日本語 \u202egnp.exe","is_input":true,"timeout":5}`),
+				},
+				{
+					ActionID: "a2", Tool: "file_editor", Kind: "edit", Risk: event.RiskMedium, Title: "Edit .github/workflows/release.yml", Reason: "changes what CI runs",
 					Input: []byte(`{"command":"str_replace","path":"x"}`),
-					Diff:  &event.Diff{Path: root + "/.github/workflows/release.yml", OldText: &workflow, NewText: changed}},
-				{ActionID: "a3", Tool: "send_mail", Kind: "other", Risk: event.RiskUnknown, Title: "send_mail",
-					Input: []byte(`{"to":"a@example.org","body":"first line\nsecond line","copies":3,"kind":"MCPToolAction"}`)},
-			}}
+					Diff:  &event.Diff{Path: root + "/.github/workflows/release.yml", OldText: &workflow, NewText: changed},
+				},
+				{
+					ActionID: "a3", Tool: "send_mail", Kind: "other", Risk: event.RiskUnknown, Title: "send_mail",
+					Input: []byte(`{"to":"a@example.org","body":"first line\nsecond line","copies":3,"kind":"MCPToolAction"}`),
+				},
+			},
+		}
 		s.info.Pending = []protocol.Pending{p}
 		s.state(protocol.StatusWaitingForConfirmation, protocol.StopWaitingForConfirmation)
 		s.do(func(v *View) { v.Ask(p, true); v.WholeDiff(p) })
@@ -184,8 +200,10 @@ func TestEndings(t *testing.T) {
 			begin(s)
 			s.did(act{kind: "other", title: "Plan", tool: "task_tracker", actionKind: "TaskTrackerAction"}, event.Display{}, 0, "",
 				map[string]any{"task_list": tasks, "kind": "TaskTrackerObservation"})
-			s.wait(64*time.Minute).spent(8.2, 1_000_000, 9000, 0).event(&event.ConversationError{Meta: event.Meta{Source: event.SourceEnvironment}, Code: "MaxIterationsReached",
-				Detail: "limit of 500 iterations reached", Classification: event.ClassAgentAction}, nil)
+			s.wait(64*time.Minute).spent(8.2, 1_000_000, 9000, 0).event(&event.ConversationError{
+				Meta: event.Meta{Source: event.SourceEnvironment}, Code: "MaxIterationsReached",
+				Detail: "limit of 500 iterations reached", Classification: event.ClassAgentAction,
+			}, nil)
 			s.state(protocol.StatusError, protocol.StopMaxIterations)
 		},
 		"waiting": func(s *story) {
@@ -204,8 +222,10 @@ func TestEndings(t *testing.T) {
 		"interrupted": func(s *story) {
 			begin(s)
 			_, call := s.act(act{kind: "execute", title: "npm run build"})
-			s.wait(41*time.Second).event(&event.AgentError{Meta: event.Meta{Source: event.SourceAgent}, ToolName: "terminal", ToolCallID: call,
-				Error: "The call was interrupted and the conversation paused.", Classification: event.ClassAgentAction}, nil)
+			s.wait(41*time.Second).event(&event.AgentError{
+				Meta: event.Meta{Source: event.SourceAgent}, ToolName: "terminal", ToolCallID: call,
+				Error: "The call was interrupted and the conversation paused.", Classification: event.ClassAgentAction,
+			}, nil)
 			s.event(&event.Interrupt{Meta: event.Meta{Source: event.SourceUser}}, nil)
 			s.state(protocol.StatusPaused, protocol.StopInterrupted)
 		},

@@ -96,8 +96,10 @@ func (s *story) user(text string) *story {
 }
 
 func (s *story) agent(text string) *story {
-	return s.event(&event.Message{Meta: event.Meta{Source: event.SourceAgent}, LLMResponseID: s.id("response"),
-		LLMMessage: event.LLMMessage{Role: event.RoleAssistant, Content: []event.Content{event.Text(text)}}}, nil)
+	return s.event(&event.Message{
+		Meta: event.Meta{Source: event.SourceAgent}, LLMResponseID: s.id("response"),
+		LLMMessage: event.LLMMessage{Role: event.RoleAssistant, Content: []event.Content{event.Text(text)}},
+	}, nil)
 }
 
 // act is a tool call of a new answer of the model.
@@ -129,9 +131,11 @@ func (s *story) act(a act) (*story, string) {
 	if a.tool == "" {
 		a.tool = "terminal"
 	}
-	e := &event.Action{Meta: event.Meta{Source: event.SourceAgent}, Action: action, ToolName: a.tool, ToolCallID: call,
+	e := &event.Action{
+		Meta: event.Meta{Source: event.SourceAgent}, Action: action, ToolName: a.tool, ToolCallID: call,
 		ToolCall: event.ToolCall{ID: call, Name: a.tool, Arguments: "{}", Origin: "completion"}, LLMResponseID: fmt.Sprintf("response-step-%d", s.step),
-		SecurityRisk: a.risk, ReasoningContent: a.thinking}
+		SecurityRisk: a.risk, ReasoningContent: a.thinking,
+	}
 	if a.text != "" {
 		e.Thought = []event.Content{event.Text(a.text)}
 	}
@@ -158,8 +162,10 @@ func (s *story) result(call string, d event.Display, output string, extra map[st
 	if d.Status == "" {
 		d.Status = event.StatusCompleted
 	}
-	return s.event(&event.Observation{Meta: event.Meta{Source: event.SourceEnvironment}, ToolName: "tool", ToolCallID: call,
-		ActionID: "action-" + call, Observation: raw}, &d)
+	return s.event(&event.Observation{
+		Meta: event.Meta{Source: event.SourceEnvironment}, ToolName: "tool", ToolCallID: call,
+		ActionID: "action-" + call, Observation: raw,
+	}, &d)
 }
 
 // did is a call with its result after some time.

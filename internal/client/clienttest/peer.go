@@ -139,7 +139,8 @@ func (p *Peer) handle(m Message) (result any, refused *protocol.Error, after fun
 	case "initialize":
 		return map[string]any{
 			"capabilities": map[string]any{"experimental": map[string]any{"agentRpc": protocol.ServerOptions{
-				Version: protocol.Version, Features: map[string]bool{}, StateDir: p.StateDir}}},
+				Version: protocol.Version, Features: map[string]bool{}, StateDir: p.StateDir,
+			}}},
 			"serverInfo": map[string]string{"name": "agent-rpc", "version": "test"},
 		}, nil, nil
 	case "shutdown":
@@ -265,8 +266,10 @@ func (p *Peer) events(c *Conversation, raw json.RawMessage) protocol.EventsResul
 
 func (p *Peer) starter(c *Conversation, text string) func() {
 	return func() {
-		r := &Run{Conversation: c, Message: text, peer: p, Confirmed: make(chan protocol.ConfirmParams, 1),
-			Paused: make(chan struct{}, 8), Interrupted: make(chan struct{}, 8), Gone: make(chan struct{})}
+		r := &Run{
+			Conversation: c, Message: text, peer: p, Confirmed: make(chan protocol.ConfirmParams, 1),
+			Paused: make(chan struct{}, 8), Interrupted: make(chan struct{}, 8), Gone: make(chan struct{}),
+		}
 		c.Info.RunID = "run-1"
 		p.mu.Lock()
 		p.current = r
@@ -363,15 +366,19 @@ func (r *Run) User() {
 
 // Say sends a message of the agent.
 func (r *Run) Say(text string) {
-	r.Event(&event.Message{Meta: event.Meta{Source: event.SourceAgent}, LLMResponseID: fmt.Sprintf("response-%d", r.n),
-		LLMMessage: event.LLMMessage{Role: event.RoleAssistant, Content: []event.Content{event.Text(text)}}}, nil)
+	r.Event(&event.Message{
+		Meta: event.Meta{Source: event.SourceAgent}, LLMResponseID: fmt.Sprintf("response-%d", r.n),
+		LLMMessage: event.LLMMessage{Role: event.RoleAssistant, Content: []event.Content{event.Text(text)}},
+	}, nil)
 }
 
 // Act sends a tool call that runs a command.
 func (r *Run) Act(callID, command string, risk event.Risk) {
 	action, _ := json.Marshal(map[string]any{"command": command, "kind": "TerminalAction"}) // always encodes
-	r.Event(&event.Action{Meta: event.Meta{ID: "action-" + callID, Source: event.SourceAgent}, Action: action, ToolName: "terminal", ToolCallID: callID,
-		ToolCall: event.ToolCall{ID: callID, Name: "terminal", Arguments: "{}", Origin: "completion"}, LLMResponseID: "response-" + callID, SecurityRisk: risk},
+	r.Event(&event.Action{
+		Meta: event.Meta{ID: "action-" + callID, Source: event.SourceAgent}, Action: action, ToolName: "terminal", ToolCallID: callID,
+		ToolCall: event.ToolCall{ID: callID, Name: "terminal", Arguments: "{}", Origin: "completion"}, LLMResponseID: "response-" + callID, SecurityRisk: risk,
+	},
 		&event.Display{Kind: event.DisplayExecute, Title: command, Status: event.StatusPending, Risk: risk})
 }
 
@@ -396,8 +403,10 @@ func (r *Run) State(status protocol.Status, reason protocol.StopReason) {
 
 // Delta sends a piece of a command's output.
 func (r *Run) Delta(callID, text string) {
-	r.peer.Notify(protocol.NotifyDelta, protocol.DeltaNotification{ID: r.Info.ID, RunID: "run-1", Stream: "stdout",
-		Target: protocol.DeltaTarget{ToolCallID: callID}, Text: text})
+	r.peer.Notify(protocol.NotifyDelta, protocol.DeltaNotification{
+		ID: r.Info.ID, RunID: "run-1", Stream: "stdout",
+		Target: protocol.DeltaTarget{ToolCallID: callID}, Text: text,
+	})
 }
 
 // Wait waits for approval of actions and gives the answer; ok is false when the
@@ -412,8 +421,10 @@ func (r *Run) Wait(p protocol.Pending) (answer protocol.ConfirmParams, ok bool) 
 		return answer, false
 	}
 	r.Info.Pending = []protocol.Pending{}
-	r.peer.Notify(protocol.NotifyRequestResolved, protocol.RequestResolvedNotification{ID: r.Info.ID, RequestID: p.RequestID,
-		Outcome: map[string]string{"approve": "approved", "reject": "rejected"}[answer.Decision], By: protocol.ResolvedBy{Via: "confirm"}})
+	r.peer.Notify(protocol.NotifyRequestResolved, protocol.RequestResolvedNotification{
+		ID: r.Info.ID, RequestID: p.RequestID,
+		Outcome: map[string]string{"approve": "approved", "reject": "rejected"}[answer.Decision], By: protocol.ResolvedBy{Via: "confirm"},
+	})
 	r.State(protocol.StatusRunning, "")
 	return answer, true
 }

@@ -34,6 +34,8 @@ func TestSuite(t *testing.T) { llmtest.Run(t, wire) }
 
 func BenchmarkStream(b *testing.B) { llmtest.Bench(b, wire) }
 
+func BenchmarkRequest(b *testing.B) { llmtest.BenchRequest(b, wire) }
+
 type object = map[string]any
 
 func send(w http.ResponseWriter, kind string, v object) {

@@ -10,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -37,6 +39,8 @@ type Wire struct {
 	Read func(t testing.TB, body []byte) Seen
 	// Overloaded is the code of an overloaded server.
 	Overloaded string
+	// Origin is what tool calls have as such; "" means "completion".
+	Origin string
 }
 
 // Answer is what a server says.
@@ -169,6 +173,32 @@ func Bench(b *testing.B, w Wire) {
 		n := 0
 		if _, err := m.Complete(b.Context(), req, func(llm.Chunk) { n++ }); err != nil || n != len(pieces) {
 			b.Fatalf("%d pieces, %v", n, err)
+		}
+	}
+}
+
+// BenchRequest measures one request with a history of 400 messages and about
+// 1 MB of text, up to the server's short answer.
+func BenchRequest(b *testing.B, w Wire) {
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Answer(rw, Answer{Text: []string{"ok"}})
+	}))
+	defer s.Close()
+	m := w.Open(s.URL, llm.Config{APIKey: Key}, llm.Traits{})
+	req := Ask("hi")
+	text := strings.Repeat("some text of a tool, \"quoted\"\n", 170)
+	for i := range 200 {
+		id := "call_" + strconv.Itoa(i)
+		req.Messages = append(req.Messages,
+			event.LLMMessage{Role: event.RoleAssistant, ToolCalls: []event.ToolCall{{ID: id, Name: "read", Arguments: `{"path":"a"}`}}},
+			event.LLMMessage{Role: event.RoleTool, ToolCallID: id, Name: "read", Content: []event.Content{event.Text(text)}},
+		)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := m.Complete(b.Context(), req, nil); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -128,7 +129,7 @@ func (w Wire) plain(t *testing.T) {
 	res := complete(t, m, &llm.Request{Messages: Ask("hi").Messages, Tools: tools}, c.take)
 	equal(t, "text", res.Message.Text(), "whole")
 	equal(t, "streamed", c.text.String(), "whole")
-	equal(t, "calls", res.Message.ToolCalls, calls(want.Calls))
+	equal(t, "calls", w.plainCalls(res.Message.ToolCalls), w.calls(want.Calls))
 }
 
 func (w Wire) parallelTools(t *testing.T) {
@@ -143,7 +144,7 @@ func (w Wire) parallelTools(t *testing.T) {
 	var c chunks
 	first := &llm.Request{Messages: Ask("look").Messages, Tools: tools}
 	res := complete(t, m, first, c.take)
-	equal(t, "calls", res.Message.ToolCalls, calls(want))
+	equal(t, "calls", w.plainCalls(res.Message.ToolCalls), w.calls(want))
 	for i, call := range want[:2] {
 		equal(t, "streamed arguments", c.args[i], call.Arguments)
 		equal(t, "streamed name", c.names[i], call.ID+" "+call.Name)
@@ -162,9 +163,13 @@ func (w Wire) parallelTools(t *testing.T) {
 	next = append(next, event.LLMMessage{Role: event.RoleUser, Content: []event.Content{event.Text("go on")}})
 	complete(t, m, &llm.Request{Messages: next, Tools: tools}, nil)
 	body, _, _ = s.Last(t)
-	equal(t, "history", w.Read(t, body).Messages, []Message{
+	history := w.Read(t, body).Messages
+	for i := range history {
+		history[i].Calls = w.plainCalls(history[i].Calls)
+	}
+	equal(t, "history", history, []Message{
 		{Role: "user", Text: "look"},
-		{Role: "assistant", Text: "Looking.", Calls: calls(want)},
+		{Role: "assistant", Text: "Looking.", Calls: w.calls(want)},
 		{Role: "tool", CallID: "call_a", Text: "result of call_a"},
 		{Role: "tool", CallID: "call_b", Text: "result of call_b"},
 		{Role: "tool", CallID: "call_c", Text: "result of call_c"},
@@ -553,11 +558,24 @@ func kindOf(t testing.TB, err error, want llm.ErrorKind) *llm.Error {
 	return failed
 }
 
-func calls(list []event.ToolCall) []event.ToolCall {
+// calls are the calls as an answer of this wire has them.
+func (w Wire) calls(list []event.ToolCall) []event.ToolCall {
 	out := make([]event.ToolCall, len(list))
 	for i, c := range list {
-		c.Origin = "completion"
+		c.Origin = w.Origin
+		if c.Origin == "" {
+			c.Origin = "completion"
+		}
 		out[i] = c
+	}
+	return out
+}
+
+// plainCalls are the calls without the ids that only one wire has.
+func (w Wire) plainCalls(list []event.ToolCall) []event.ToolCall {
+	out := slices.Clone(list)
+	for i := range out {
+		out[i].ResponsesItemID = ""
 	}
 	return out
 }

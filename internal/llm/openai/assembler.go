@@ -2,6 +2,7 @@ package openai
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"strings"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
@@ -36,6 +37,8 @@ type call struct {
 	json scanner
 	// shown is how much of args was handed out.
 	shown int
+	// extra belongs to the call and goes back with it as it came.
+	extra json.RawMessage
 }
 
 func newAssembler(emit func(llm.Chunk)) *assembler {
@@ -105,7 +108,7 @@ func (a *assembler) addDelta(d *delta) {
 		// Named entries of one list are calls of their own, also where the server
 		// tells them apart by nothing else.
 		fresh := i > 0 && name != "" && (index < 0 || sameIndex(t.Index, d.ToolCalls[i-1].Index))
-		a.addCall(piece{index, text(t.ID), name, args, fresh})
+		a.addCall(piece{index, text(t.ID), name, args, fresh, t.Extra})
 	}
 	if f := d.FunctionCall; f != nil {
 		a.addCall(piece{index: -1, name: text(f.Name), args: arguments(f.Arguments)})
@@ -140,6 +143,7 @@ type piece struct {
 	id, name, args string
 	// fresh: it begins a call for sure.
 	fresh bool
+	extra json.RawMessage
 }
 
 func (a *assembler) addCall(p piece) {
@@ -156,6 +160,9 @@ func (a *assembler) addCall(p piece) {
 	}
 	if c.id == "" && p.id != "" && a.byID(p.id) == nil {
 		c.id = p.id
+	}
+	if isSet(p.extra) {
+		c.extra = p.extra
 	}
 	if p.args != "" && !c.repeats(p.args) {
 		c.args.WriteString(p.args)

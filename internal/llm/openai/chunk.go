@@ -50,6 +50,8 @@ type toolCall struct {
 	// Some servers leave out the function object.
 	Name      json.RawMessage `json:"name"`
 	Arguments json.RawMessage `json:"arguments"`
+	// Extra is where Gemini puts the signature of its thoughts.
+	Extra json.RawMessage `json:"extra_content"`
 }
 
 type functionOfACall struct {
@@ -67,18 +69,12 @@ type thinkingBlock struct {
 // usage takes both the chat field names and those of the Responses API and of
 // Anthropic, and what routers add.
 type usage struct {
-	PromptTokens     int `json:"prompt_tokens"`
-	InputTokens      int `json:"input_tokens"`
-	CompletionTokens int `json:"completion_tokens"`
-	OutputTokens     int `json:"output_tokens"`
-	PromptDetails    *struct {
-		Cached int `json:"cached_tokens"`
-		Write  int `json:"cache_write_tokens"`
-		Create int `json:"cache_creation_tokens"`
-	} `json:"prompt_tokens_details"`
-	InputDetails *struct {
-		Cached int `json:"cached_tokens"`
-	} `json:"input_tokens_details"`
+	PromptTokens      int           `json:"prompt_tokens"`
+	InputTokens       int           `json:"input_tokens"`
+	CompletionTokens  int           `json:"completion_tokens"`
+	OutputTokens      int           `json:"output_tokens"`
+	PromptDetails     *cacheDetails `json:"prompt_tokens_details"`
+	InputDetails      *cacheDetails `json:"input_tokens_details"`
 	CompletionDetails *struct {
 		Reasoning int `json:"reasoning_tokens"`
 	} `json:"completion_tokens_details"`
@@ -92,15 +88,20 @@ type usage struct {
 	Cost         float64 `json:"cost"`
 }
 
+type cacheDetails struct {
+	Cached int `json:"cached_tokens"`
+	Write  int `json:"cache_write_tokens"`
+	Create int `json:"cache_creation_tokens"`
+}
+
 func (u *usage) counts() llm.Usage {
 	read := max(u.CacheHit, u.CacheRead, u.Cached)
 	write := u.CacheCreated
-	if d := u.PromptDetails; d != nil {
-		read = max(read, d.Cached)
-		write = max(write, d.Write, d.Create)
-	}
-	if d := u.InputDetails; d != nil {
-		read = max(read, d.Cached)
+	for _, d := range []*cacheDetails{u.PromptDetails, u.InputDetails} {
+		if d != nil {
+			read = max(read, d.Cached)
+			write = max(write, d.Write, d.Create)
+		}
 	}
 	reasoning := 0
 	if d := u.CompletionDetails; d != nil {

@@ -1,10 +1,9 @@
-// Package openai speaks chat completions: OpenAI's own, and those of the many
-// servers that are compatible with it.
+// Package openai speaks chat completions, OpenAI's own and those of the many
+// servers that are compatible with it, and OpenAI's Responses API.
 //
-// The SDK builds and sends the request; what comes back is read here, by one
+// The SDK builds and sends the request; what comes back is read here, by an
 // assembler that forgives what compatible servers get wrong. The package does
-// not retry, does not look for keys, and does not speak the Responses API. It
-// starts no goroutine.
+// not retry and does not look for keys. It starts no goroutine.
 package openai
 
 import (
@@ -12,11 +11,13 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	sdk "github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
 	"github.com/openai/openai-go/v3/packages/ssestream"
+	"github.com/openai/openai-go/v3/responses"
 
 	"github.com/agent-rpc/agent-rpc/internal/llm"
 	"github.com/agent-rpc/agent-rpc/internal/llm/transport"
@@ -34,8 +35,10 @@ type Options struct {
 	NeedsKey bool
 	Config   llm.Config
 	// Traits is asked at each call, so that it may load the catalog late. // required
-	Traits  func() llm.Traits
-	Dialect Dialect
+	Traits func() llm.Traits
+	// Responses: requests go to BaseURL/responses instead, in that API's form.
+	Responses bool
+	Dialect   Dialect
 	// UserAgent is sent as such if not "".
 	UserAgent string
 }
@@ -51,6 +54,9 @@ type Dialect struct {
 	// LiteLLM: the server is its proxy. Anthropic's thinking blocks pass through,
 	// and requests of a conversation are told apart by a header.
 	LiteLLM bool
+	// Signatures: tool calls carry signatures of the thoughts behind them, which
+	// must come back with them, as with Gemini.
+	Signatures bool
 	// Headers are sent unless the config has others of the name.
 	Headers map[string]string
 	// Query is added to the URL.
@@ -62,6 +68,9 @@ type Dialect struct {
 type model struct {
 	Options
 	chat sdk.ChatCompletionService
+	// signed holds the extra content of tool calls by call id, while the model
+	// lives: the history has no place for it.
+	signed sync.Map
 }
 
 // New makes the model. It neither reads the environment nor connects.
@@ -93,6 +102,9 @@ func New(o Options) llm.Model {
 	for name, value := range o.Config.ExtraHeaders {
 		opts = append(opts, option.WithHeader(name, value))
 	}
+	if o.Responses {
+		return &responder{Options: o, service: responses.NewResponseService(opts...)}
+	}
 	return &model{Options: o, chat: sdk.NewChatCompletionService(opts...)}
 }
 
@@ -119,9 +131,16 @@ func (m *model) Complete(ctx context.Context, req *llm.Request, stream func(llm.
 		return nil, err
 	}
 	answer := a.response()
+	if m.Dialect.Signatures {
+		for _, c := range a.calls {
+			if c.extra != nil {
+				m.signed.Store(c.id, c.extra)
+			}
+		}
+	}
 	answer.Latency = time.Since(start)
 	answer.Usage.ContextWindow = traits.ContextWindow
-	answer.Usage.Cost = m.cost(a, res.Header, traits)
+	answer.Usage.Cost = m.cost(answer.Usage, res.Header, traits)
 	return answer, nil
 }
 
@@ -129,17 +148,17 @@ func (m *model) Complete(ctx context.Context, req *llm.Request, stream func(llm.
 func (m *model) read(ctx context.Context, res *http.Response, a *assembler) error {
 	form, err := m.Peer.Form(res)
 	if err != nil {
-		return m.cut(ctx, a, err)
+		return m.cut(ctx, a.empty(), err)
 	}
 	switch form {
 	case transport.FormStream:
 		return m.readStream(ctx, res, a)
 	case transport.FormEmpty:
-		return m.cut(ctx, a, nil)
+		return m.cut(ctx, a.empty(), nil)
 	}
 	body, err := m.Peer.ReadAll(res)
 	if err != nil {
-		return m.cut(ctx, a, err)
+		return m.cut(ctx, a.empty(), err)
 	}
 	if form == transport.FormOther {
 		return m.Peer.NotAnAnswer(res.StatusCode, body)
@@ -174,35 +193,19 @@ func (m *model) readStream(ctx context.Context, res *http.Response, a *assembler
 		c, err := decodeChunk(data)
 		switch {
 		case err != nil:
-			return m.cut(ctx, a, err)
+			return m.cut(ctx, a.empty(), err)
 		case c.failed() || event.Type == "error":
 			return m.Peer.Refused(0, data, res.Header)
 		}
 		a.add(c)
 	}
 	if err := events.Err(); err != nil && !a.whole() {
-		return m.cut(ctx, a, err)
+		return m.cut(ctx, a.empty(), err)
 	}
 	if !a.whole() {
-		return m.cut(ctx, a, nil)
+		return m.cut(ctx, a.empty(), nil)
 	}
 	return m.verdict(a)
-}
-
-// cut is the error of a stream that ended before the answer did.
-func (m *model) cut(ctx context.Context, a *assembler, cause error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if cause != nil {
-		if failed, ok := m.Peer.Failed(ctx, cause).(*llm.Error); ok && failed.Kind == llm.ErrTimeout {
-			return failed
-		}
-	}
-	if a.empty() {
-		return m.Peer.NoResponse("the server answered with nothing", cause)
-	}
-	return m.Peer.NoResponse("the stream was cut", cause)
 }
 
 // verdict tells whether a whole answer is one.
@@ -220,17 +223,33 @@ func (m *model) verdict(a *assembler) error {
 	return nil
 }
 
+// cut is the error of a stream that ended before the answer did.
+func (o *Options) cut(ctx context.Context, empty bool, cause error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if cause != nil {
+		if failed, ok := o.Peer.Failed(ctx, cause).(*llm.Error); ok && failed.Kind == llm.ErrTimeout {
+			return failed
+		}
+	}
+	if empty {
+		return o.Peer.NoResponse("the server answered with nothing", cause)
+	}
+	return o.Peer.NoResponse("the stream was cut", cause)
+}
+
 // cost is what the answer cost, as far as anyone says: the user's own prices,
 // then the server's figure, then the catalog.
-func (m *model) cost(a *assembler, header http.Header, traits llm.Traits) float64 {
-	if m.Config.InputCostPerToken != nil && m.Config.OutputCostPerToken != nil {
-		return traits.Prices.Cost(a.usage)
+func (o *Options) cost(u llm.Usage, header http.Header, traits llm.Traits) float64 {
+	if o.Config.InputCostPerToken != nil && o.Config.OutputCostPerToken != nil {
+		return traits.Prices.Cost(u)
 	}
-	if a.usage.Cost > 0 {
-		return a.usage.Cost
+	if u.Cost > 0 {
+		return u.Cost
 	}
 	if said, err := strconv.ParseFloat(header.Get("x-litellm-response-cost"), 64); err == nil && said > 0 {
 		return said
 	}
-	return traits.Prices.Cost(a.usage)
+	return traits.Prices.Cost(u)
 }

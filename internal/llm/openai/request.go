@@ -80,6 +80,9 @@ func tools(list []llm.Tool) []sdk.ChatCompletionToolUnionParam {
 // results as a user's message: tool messages can't carry any.
 func (m *model) messages(list []event.LLMMessage, t llm.Traits) []sdk.ChatCompletionMessageParamUnion {
 	b := builder{traits: t, dialect: m.Dialect}
+	if m.Dialect.Signatures {
+		b.signature = m.signature
+	}
 	if t.PromptCache {
 		b.mark(list)
 	}
@@ -103,10 +106,25 @@ func (m *model) messages(list []event.LLMMessage, t llm.Traits) []sdk.ChatComple
 	return b.out
 }
 
+// signature is what belongs to a call of Gemini's. The first call of an answer
+// must have one from Gemini 3 on; where it is not known, since the process is
+// another or another model made the call, Google's own word for that stands in.
+func (m *model) signature(id string, first bool) any {
+	if extra, ok := m.signed.Load(id); ok {
+		return extra
+	}
+	if first && strings.Contains(m.Model, "gemini-3") {
+		return map[string]any{"google": map[string]any{"thought_signature": "skip_thought_signature_validator"}}
+	}
+	return nil
+}
+
 type builder struct {
 	traits  llm.Traits
 	dialect Dialect
-	out     []sdk.ChatCompletionMessageParamUnion
+	// signature is the extra content of a call; nil if calls have none.
+	signature func(id string, first bool) any
+	out       []sdk.ChatCompletionMessageParamUnion
 	// images wait for the end of a run of tool messages.
 	images []string
 	// static and last are the positions of the messages that carry a cache
@@ -209,15 +227,19 @@ func (b *builder) assistant(msg *event.LLMMessage) {
 	}
 	for i := range msg.ToolCalls {
 		call := &msg.ToolCalls[i]
-		p.ToolCalls = append(p.ToolCalls, sdk.ChatCompletionMessageToolCallUnionParam{
-			OfFunction: &sdk.ChatCompletionMessageFunctionToolCallParam{
-				ID: call.ID,
-				Function: sdk.ChatCompletionMessageFunctionToolCallFunctionParam{
-					Name:      call.Name,
-					Arguments: string(llm.ArgumentsObject(call.Arguments)),
-				},
+		f := &sdk.ChatCompletionMessageFunctionToolCallParam{
+			ID: call.ID,
+			Function: sdk.ChatCompletionMessageFunctionToolCallFunctionParam{
+				Name:      call.Name,
+				Arguments: string(llm.ArgumentsObject(call.Arguments)),
 			},
-		})
+		}
+		if b.signature != nil {
+			if extra := b.signature(call.ID, i == 0); extra != nil {
+				f.SetExtraFields(map[string]any{"extra_content": extra})
+			}
+		}
+		p.ToolCalls = append(p.ToolCalls, sdk.ChatCompletionMessageToolCallUnionParam{OfFunction: f})
 	}
 	extra := map[string]any{}
 	if b.traits.EchoReasoning && msg.ReasoningContent != "" {

@@ -277,3 +277,48 @@ func TestCostComesFromWhoKnowsBest(t *testing.T) {
 		}
 	}
 }
+
+// Gemini's signatures go back with their calls; calls that have none get a
+// stand-in where Gemini insists.
+func TestSignatures(t *testing.T) {
+	const signed = `{"google":{"thought_signature":"S+/=="}}`
+	s := llmtest.Serve(t, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte(`data: {"choices":[{"delta":{"tool_calls":[` +
+			`{"index":0,"id":"a","function":{"name":"f","arguments":"{}"},"extra_content":` + signed + `},` +
+			`{"index":1,"id":"b","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"stop"}]}` + "\n\n"))
+	})
+	m := New(Options{
+		Model: "gemini-3-pro", Dialect: Dialect{Signatures: true},
+		Peer: transport.Peer{BaseURL: s.URL}, Traits: func() llm.Traits { return llm.Traits{} },
+	})
+	res, err := m.Complete(t.Context(), llmtest.Ask("hi"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := event.LLMMessage{Role: event.RoleAssistant, ToolCalls: []event.ToolCall{{ID: "c", Name: "f"}, {ID: "d", Name: "f"}}}
+	if _, err := m.Complete(t.Context(), &llm.Request{Messages: []event.LLMMessage{res.Message, foreign}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	raw, _, _ := s.Last(t)
+	var body struct {
+		Messages []struct {
+			ToolCalls []struct {
+				ID    string          `json:"id"`
+				Extra json.RawMessage `json:"extra_content"`
+			} `json:"tool_calls"`
+		} `json:"messages"`
+	}
+	if err := json.Unmarshal(raw, &body); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, msg := range body.Messages {
+		for _, call := range msg.ToolCalls {
+			got[call.ID] = string(call.Extra)
+		}
+	}
+	want := map[string]string{"a": signed, "b": "", "c": `{"google":{"thought_signature":"skip_thought_signature_validator"}}`, "d": ""}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

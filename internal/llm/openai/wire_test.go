@@ -16,6 +16,8 @@ func TestSuite(t *testing.T) { llmtest.Run(t, wire) }
 
 func BenchmarkStream(b *testing.B) { llmtest.Bench(b, wire) }
 
+func BenchmarkRequest(b *testing.B) { llmtest.BenchRequest(b, wire) }
+
 var wire = llmtest.Wire{
 	Open: func(baseURL string, cfg llm.Config, traits llm.Traits) llm.Model {
 		return New(Options{

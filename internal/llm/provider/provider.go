@@ -7,10 +7,10 @@
 package provider
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -50,7 +50,7 @@ func Open(cfg llm.Config, opts Options) (llm.Model, error) {
 	peer := transport.Peer{
 		Provider: r.prefix,
 		BaseURL:  r.base,
-		Setting:  KeyVar(cfg),
+		Setting:  cmp.Or(KeyVar(cfg), llm.AnyKeyVar),
 		Secrets:  secrets(&cfg),
 		Idle:     cfg.IdleTimeout(),
 	}
@@ -64,7 +64,7 @@ func Open(cfg llm.Config, opts Options) (llm.Model, error) {
 	} else {
 		m = openai.New(openai.Options{
 			Model: r.model, Peer: peer, Key: cfg.APIKey.Reveal(), NeedsKey: NeedsKey(cfg),
-			Config: cfg, Traits: traits, Dialect: r.dialect(&cfg), UserAgent: opts.UserAgent,
+			Config: cfg, Traits: traits, Responses: usesResponses(&cfg, r), Dialect: r.dialect(&cfg), UserAgent: opts.UserAgent,
 		})
 	}
 	policy := cfg.Retry()
@@ -92,16 +92,16 @@ func KeyVar(cfg llm.Config) string {
 	case err != nil:
 		return ""
 	case r.custom:
-		return anyKey
+		return llm.AnyKeyVar
 	}
-	return r.vendor.key
+	return r.info.KeyVar
 }
 
 // NeedsKey tells whether a call can't succeed without a key. Local servers need
 // none, and neither does a config whose headers carry a credential.
 func NeedsKey(cfg llm.Config) bool {
 	r, err := resolve(&cfg)
-	if err != nil || r.vendor.key == "" || transport.Local(r.base) {
+	if err != nil || r.info.KeyVar == "" || transport.Local(r.base) {
 		return false
 	}
 	for name, value := range cfg.ExtraHeaders {
@@ -115,6 +115,7 @@ func NeedsKey(cfg llm.Config) bool {
 // route is where the requests for a model go.
 type route struct {
 	prefix string
+	info   llm.ProviderInfo
 	vendor vendor
 	// model is the name on the wire.
 	model string
@@ -129,11 +130,11 @@ func resolve(cfg *llm.Config) (route, error) {
 		return route{}, refuse("", "no model is set: give one as PROVIDER/NAME, for instance anthropic/claude-sonnet-4-5 (LLM_MODEL)")
 	}
 	prefix, rest, _ := strings.Cut(name, "/")
-	v, known := vendors[prefix]
-	r := route{prefix: prefix, vendor: v, model: rest}
+	info, known := llm.ProviderNamed(prefix)
+	r := route{prefix: prefix, info: info, model: rest}
 	base := strings.TrimRight(strings.TrimSpace(cfg.BaseURL), "/")
 	if !known {
-		r.prefix, r.model = guess(name), name
+		r.prefix, r.model = llm.GuessProvider(name), name
 		// A server's own names may have slashes in them: meta-llama/Llama-3.
 		if r.prefix == "" && base != "" {
 			r.prefix = "openai"
@@ -141,8 +142,9 @@ func resolve(cfg *llm.Config) (route, error) {
 		if r.prefix == "" || strings.Contains(name, "/") && base == "" {
 			return route{}, unknown(name, prefix)
 		}
-		r.vendor = vendors[r.prefix]
+		r.info, _ = llm.ProviderNamed(r.prefix)
 	}
+	r.vendor = vendors[r.prefix]
 	if r.model == "" {
 		return route{}, refuse(prefix, fmt.Sprintf("model %q has no name after its prefix", name))
 	}
@@ -152,15 +154,15 @@ func resolve(cfg *llm.Config) (route, error) {
 		}
 	}
 	if base == "" {
-		base = r.vendor.base
+		base = r.info.DefaultBaseURL
 	} else {
-		r.custom = r.vendor.base != ""
+		r.custom = r.info.DefaultBaseURL != ""
 		u, err := url.Parse(base)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			return route{}, refuse(r.prefix, fmt.Sprintf("base_url %q is not an http or https URL", base))
 		}
-		if u.Path == "" && r.vendor.base != "" && sameHost(u, r.vendor.base) {
-			base, r.custom = r.vendor.base, false
+		if u.Path == "" && r.info.DefaultBaseURL != "" && sameHost(u, r.info.DefaultBaseURL) {
+			base, r.custom = r.info.DefaultBaseURL, false
 		} else if u.Path == "" {
 			base += r.vendor.ownPath
 		}
@@ -180,40 +182,16 @@ func sameHost(u *url.URL, base string) bool {
 	return err == nil && strings.EqualFold(u.Host, v.Host)
 }
 
-// guesses place names without a prefix.
-var guesses = []struct{ start, prefix string }{
-	{"claude", "anthropic"},
-	{"gpt", "openai"},
-	{"chatgpt", "openai"},
-	{"o1", "openai"},
-	{"o3", "openai"},
-	{"o4", "openai"},
-	{"codex", "openai"},
-	{"gemini", "gemini"},
-	{"deepseek", "deepseek"},
-	{"grok", "xai"},
-	{"kimi", "moonshot"},
-}
-
-func guess(name string) string {
-	if strings.Contains(name, "/") {
-		return ""
-	}
-	name = strings.ToLower(name)
-	for _, g := range guesses {
-		if strings.HasPrefix(name, g.start) {
-			return g.prefix
-		}
-	}
-	return ""
-}
-
 func unknown(name, prefix string) error {
 	if instead, ok := elsewhere[prefix]; ok {
 		return refuse(prefix, fmt.Sprintf("models of %s/ can't be reached directly: use %s", prefix, instead))
 	}
+	var known []string
+	for _, p := range llm.Providers() {
+		known = append(known, p.Name)
+	}
 	return refuse("", fmt.Sprintf("model %q does not say whose it is: write PROVIDER/NAME with one of %s, or set base_url for an OpenAI-compatible server",
-		name, strings.Join(slices.Sorted(maps.Keys(vendors)), ", ")))
+		name, strings.Join(known, ", ")))
 }
 
 func refuse(provider, message string) error {

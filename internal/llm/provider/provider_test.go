@@ -69,7 +69,7 @@ func TestResolve(t *testing.T) {
 		{"openai/x", "localhost:8000", "base_url \"localhost:8000\" is not", "", false, "openai"},
 		{"openai/x", "ftp://h", "base_url \"ftp://h\" is not", "", false, "openai"},
 		{"openai/x", "http://a b", "base_url", "", false, "openai"},
-		{"scripted/demo", "", "model \"scripted/demo\" does not say whose it is", "", false, "scripted"},
+		{"scripted/demo", "", "model \"scripted/demo\" needs a base_url", "", false, "scripted"},
 	} {
 		cfg := llm.Config{Model: c.model, BaseURL: c.base}
 		r, err := resolve(&cfg)
@@ -96,6 +96,34 @@ func TestResolve(t *testing.T) {
 		}
 		if KeyVar(cfg) != c.key || NeedsKey(cfg) != c.need || Name(cfg) != c.name {
 			t.Errorf("%s at %q: key in %q, needed %v, name %q", c.model, c.base, KeyVar(cfg), NeedsKey(cfg), Name(cfg))
+		}
+	}
+}
+
+func TestResponsesAPI(t *testing.T) {
+	for in, want := range map[string]bool{
+		`{"model":"openai/gpt-5.5"}`:                                                       true,
+		`{"model":"gpt-5"}`:                                                                true,
+		`{"model":"openai/gpt-4o"}`:                                                        false,
+		`{"model":"openai/gpt-5","base_url":"https://h/v1"}`:                               false,
+		`{"model":"openai/gpt-5","base_url":"https://api.openai.com"}`:                     true,
+		`{"model":"openai/gpt-5","base_url":"https://h/v1","api_mode":"responses"}`:        true,
+		`{"model":"openai/gpt-5","api_mode":"chat"}`:                                       false,
+		`{"model":"openai/gpt-5","api_mode":"auto"}`:                                       true,
+		`{"model":"openai/gpt-4o","capability_overrides":{"supports_responses_api":true}}`: true,
+		`{"model":"openrouter/openai/gpt-5"}`:                                              false,
+		`{"model":"anthropic/claude-x","api_mode":"responses"}`:                            false,
+	} {
+		var cfg llm.Config
+		if err := json.Unmarshal([]byte(in), &cfg); err != nil {
+			t.Fatal(err)
+		}
+		r, err := resolve(&cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := usesResponses(&cfg, r); got != want {
+			t.Errorf("%s: %v", in, got)
 		}
 	}
 }
@@ -144,6 +172,11 @@ func TestOpen(t *testing.T) {
 		{
 			`{"model":"openai/gpt-4o","temperature":0.5,"api_version":"x"}`, chat, "/chat/completions", "Bearer sk-test-key",
 			map[string]string{"model": `"gpt-4o"`, "temperature": `0.5`, "reasoning_effort": "", "prompt_cache_key": "", "stream_options": `{"include_usage":true}`}, 2.5,
+		},
+		{
+			`{"model":"openai/gpt-5","api_mode":"responses"}`, `{"id":"r","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"hi"}]}],"usage":{"input_tokens":1000000,"output_tokens":0}}`,
+			"/responses", "Bearer sk-test-key",
+			map[string]string{"reasoning": `{"effort":"high"}`, "include": `["reasoning.encrypted_content"]`, "store": "false", "tools": ""}, 1.25,
 		},
 		{
 			`{"model":"openai/o3","temperature":0.5}`, chat, "/chat/completions", "Bearer sk-test-key",
@@ -269,9 +302,10 @@ func TestTraits(t *testing.T) {
 		want llm.Traits
 	}{
 		{`{"model":"openai/gpt-4o"}`, llm.Traits{ContextWindow: 128_000, MaxOutput: 8192, Vision: true, Sampling: true}},
-		{`{"model":"openai/gpt-5"}`, llm.Traits{ContextWindow: 400_000, MaxOutput: 128_000, Vision: true}},
+		{`{"model":"openai/gpt-5"}`, llm.Traits{ContextWindow: 400_000, MaxOutput: 128_000, Vision: true, Effort: "high"}},
+		{`{"model":"openai/gpt-5","api_mode":"chat"}`, llm.Traits{ContextWindow: 400_000, MaxOutput: 128_000, Vision: true}},
 		{`{"model":"openai/gpt-5","reasoning_effort":"minimal"}`, llm.Traits{ContextWindow: 400_000, MaxOutput: 128_000, Vision: true, Effort: "minimal"}},
-		{`{"model":"openai/gpt-5.6-sol"}`, llm.Traits{ContextWindow: 1_050_000, MaxOutput: 128_000, Vision: true, Effort: "none"}},
+		{`{"model":"openai/gpt-5.6-sol","api_mode":"chat"}`, llm.Traits{ContextWindow: 1_050_000, MaxOutput: 128_000, Vision: true, Effort: "none"}},
 		{`{"model":"openai/o3","reasoning_effort":"none"}`, llm.Traits{ContextWindow: 200_000, MaxOutput: 50_000, Vision: true}},
 		{`{"model":"openai/gpt-5-chat-latest"}`, llm.Traits{Vision: true, Sampling: true}},
 		{`{"model":"gemini/gemini-2.5-pro"}`, llm.Traits{ContextWindow: 1_048_576, MaxOutput: 50_000, Vision: true, Sampling: true}},

@@ -16,14 +16,39 @@ type overrides struct {
 	Sampling    *bool            `json:"supports_sampling_params"`
 	PromptCache *bool            `json:"supports_prompt_cache"`
 	Vision      *bool            `json:"supports_vision"`
+	Responses   *bool            `json:"supports_responses_api"`
+}
+
+func overridesOf(cfg *llm.Config) (over overrides) {
+	// What can't be read overrides nothing.
+	_ = json.Unmarshal(cfg.Extra["capability_overrides"], &over)
+	return over
+}
+
+// usesResponses tells whether the model is asked through the Responses API:
+// where the config says so, and for GPT-5 at OpenAI itself, which does not take
+// tools together with reasoning in chat completions.
+func usesResponses(cfg *llm.Config, r route) bool {
+	if r.vendor.anthropic {
+		return false
+	}
+	switch cfg.ExtraString("api_mode") {
+	case "responses":
+		return true
+	case "chat":
+		return false
+	}
+	if over := overridesOf(cfg); over.Responses != nil {
+		return *over.Responses
+	}
+	f := family(strings.ToLower(r.model))
+	return r.prefix == "openai" && !r.custom && f.is("gpt-5", "codex-mini-latest")
 }
 
 // traitsOf joins the catalog, the families of OpenHands' rules and the user's
 // own word, which counts most.
 func traitsOf(cfg *llm.Config, r route) llm.Traits {
-	var over overrides
-	// What can't be read overrides nothing.
-	_ = json.Unmarshal(cfg.Extra["capability_overrides"], &over)
+	over := overridesOf(cfg)
 	canonical := cfg.ExtraString("model_canonical_name")
 	lookup := canonical
 	if canonical == "" {
@@ -123,7 +148,7 @@ func effort(cfg *llm.Config, f family, info catalog.Info, r route, reasons bool)
 		return ""
 	case level != "":
 		return level
-	case f.is("gpt-5"):
+	case f.is("gpt-5") && !usesResponses(cfg, r):
 		// GPT-5.6 refuses tools here unless it is told not to reason.
 		if r.prefix == "openai" && slices.Contains(info.Efforts, "none") {
 			return "none"

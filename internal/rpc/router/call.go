@@ -41,7 +41,7 @@ func (r *Router) Call(ctx context.Context, method string, params, result any) er
 	}
 	if err := Decode(raw, result); err != nil {
 		// Not wrapped: it would become the answer to a request with good params.
-		return fmt.Errorf("calling %s: the result is malformed: %w", method, err)
+		return fmt.Errorf("calling %s: the result is malformed: %v", method, err) //nolint:errorlint // it must not pass for bad params of the client's
 	}
 	return nil
 }

@@ -6,9 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -34,6 +38,8 @@ func TestCloseEndsAll(t *testing.T) {
 		{"a job that ignores all", "(trap '' HUP TERM INT; echo set; sleep 100; sleep 100) & echo pid $!"},
 		{"a disowned job", "sleep 100 & echo pid $!; disown -a"},
 		{"a job in its own session", "setsid sleep 100 & echo pid $!"},
+		{"a daemon", "setsid sh -c 'sleep 100 >/dev/null 2>&1 & echo pid $!' | cat"},
+		{"a daemon that has a child", "setsid sh -c '(sh -c \"sleep 100 & env -u AGENT_RPC_TERMINAL sleep 100\" >/dev/null 2>&1 & echo pid $!)' | cat"},
 		{"a stopped job", "sleep 100 & echo pid $!; kill -STOP $!"},
 		{"a shell that ignores all", "trap '' HUP TERM INT; sleep 100 & echo pid $!"},
 		{"a subshell's job", "(sleep 100 & echo pid $!; sleep 100) & echo pid $!"},
@@ -123,4 +129,39 @@ func TestParallelSessions(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// What a shell starts without its mark, and so that its parent is gone, is not
+// of its family.
+func TestFamilyMark(t *testing.T) {
+	h := newHarness(t)
+	h.run("true")
+	f := h.tool.shell.family
+	if !slices.Contains(f.running(), h.tool.shell.pid) || slices.Contains(f.running(), os.Getpid()) {
+		t.Errorf("the family is %v", f.running())
+	}
+	stranger := newHarness(t)
+	stranger.run("sleep 100 &")
+	if got := len(f.running()); got != 1 {
+		t.Errorf("the family has %d members", got)
+	}
+	if got := len(stranger.tool.shell.family.running()); got != 2 {
+		t.Errorf("the other family has %d members", got)
+	}
+}
+
+// A server that ignores signals starts shells that do not.
+func TestIgnoredSignals(t *testing.T) {
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT}
+	signal.Ignore(signals...)
+	defer signal.Reset(signals...)
+	h := newHarness(t)
+	h.start("sh -c 'echo ready; exec sleep 100'", "ready")
+	h.wants(h.act(input("C-c")), "", 130)
+	h.want("sh -c 'kill -HUP $$; echo no'", "Hangup", 129)
+	for _, s := range signals {
+		if !signal.Ignored(s) {
+			t.Errorf("%v is not ignored any more", s)
+		}
+	}
 }

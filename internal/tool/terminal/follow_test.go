@@ -94,6 +94,22 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+func TestTyped(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"", "\r"},
+		{"\n", "\r"},
+		{"a", "a\r"},
+		{"a\n", "a\r"},
+		{"a\r\n", "a\r"},
+		{"def f():\n  pass\n\n", "def f():\r  pass\r\r"},
+	}
+	for _, tt := range tests {
+		if got := typed(tt.text); got != tt.want {
+			t.Errorf("%q: got %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}
+
 func TestControlKeyWithoutIsInput(t *testing.T) {
 	h := newHarness(t)
 	h.start("echo ready; sleep 100", "ready")
@@ -445,4 +461,28 @@ func TestCancelAnywhere(t *testing.T) {
 			t.Fatalf("%d: then got %q, exit code %d, %+v", i, text(o), exit(o), o.Metadata)
 		}
 	}
+}
+
+func TestRefusals(t *testing.T) {
+	h := newHarness(t, func(_ *tool.Env, o *Options) { o.Environ = append(o.Environ, idleVariable+"=100") })
+	tests := []struct{ name, args, says string }{
+		{"several commands", call("touch a\ntouch b"), "(2) touch b"},
+		{"data", call(`["touch", "a"]`), "data"},
+		{"a long timeout", `{"command":"touch a","timeout":91}`, "at most 90 seconds"},
+		{"reset and several commands", `{"command":"touch a\ntouch b","reset":true}`, "(1) touch a"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := h.act(tt.args)
+			if !o.IsError || o.ExitCode != nil || !strings.Contains(text(o), tt.says) || o.Metadata.ExitCode != unknownCode {
+				t.Errorf("got %+v", o)
+			}
+		})
+	}
+	if h.tool.shell != nil {
+		t.Error("a shell was started for nothing")
+	}
+	h.wants(h.act(`{"command":"ls","timeout":90}`), "", 0)
+	h.start("echo ready; read x; read y; echo $x $y", "ready")
+	h.wants(h.act(input("several\nlines")), "several lines", 0)
 }

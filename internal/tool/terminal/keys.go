@@ -52,8 +52,9 @@ func bareKey(command string) bool {
 	return ok && len(name) == 3
 }
 
-// typed gives the bytes for text that is typed and sent with Return.
+// typed gives the bytes for text that is typed and sent with Return, which may
+// stand at its end as a newline.
 func typed(text string) string {
-	text = strings.TrimRight(text, "\r\n")
-	return strings.NewReplacer("\r\n", "\r", "\n", "\r").Replace(text) + "\r"
+	text = strings.NewReplacer("\r\n", "\r", "\n", "\r").Replace(text)
+	return strings.TrimSuffix(text, "\r") + "\r"
 }

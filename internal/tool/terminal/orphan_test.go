@@ -35,7 +35,7 @@ func orphan() {
 	if err != nil {
 		panic(err)
 	}
-	action, err := tl.Decode(json.RawMessage(`{"command":"sleep 100 & echo job $! shell $$; sleep 100"}`))
+	action, err := tl.Decode(json.RawMessage(`{"command":"sleep 100 & sh -c \"echo job $! shell $$; exec sleep 100\""}`))
 	if err != nil {
 		panic(err)
 	}

@@ -37,6 +37,16 @@ func processes() ([]process, error) {
 	return all, nil
 }
 
+// environmentOf gives the arguments and the environment that a process was
+// started with; nothing where that is not ours to see.
+func environmentOf(pid int) []byte {
+	environ, err := unix.SysctlRaw("kern.procargs2", pid)
+	if err != nil {
+		return nil
+	}
+	return environ
+}
+
 // attributes put a shell into a session of its own, on the terminal that is its
 // standard input. When this program is killed the terminal goes, and that hangs
 // the shell up.

@@ -45,6 +45,16 @@ func parseStat(pid int, stat []byte) (process, bool) {
 	return process{pid: pid, parent: number(fields[1]), session: number(fields[3]), start: start}, true
 }
 
+// environmentOf gives the environment that a process was started with; nothing
+// where that is not ours to see.
+func environmentOf(pid int) []byte {
+	environ, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil {
+		return nil
+	}
+	return environ
+}
+
 // attributes put a shell into a session of its own, on the terminal that is its
 // standard input, and hang it up when the thread that started it ends: that is
 // when this program is killed.

@@ -3,6 +3,7 @@
 package terminal
 
 import (
+	"bytes"
 	"syscall"
 	"time"
 )
@@ -14,13 +15,24 @@ type process struct {
 	start uint64
 }
 
-// family is what belongs to one shell: its session, and the processes that
-// descend from it even when they made a session of their own.
+// familyVariable is in the environment of a shell and of what it starts. It
+// tells whose a process is that made itself a daemon: its session is its own,
+// and its parent is gone.
+const familyVariable = "AGENT_RPC_TERMINAL"
+
+// family is what belongs to one shell: its session, the processes that descend
+// from it, and those that still have its mark in their environment.
 type family struct {
 	session int
-	// known are the processes that were seen once, with their start: their
-	// parent may end before they do.
-	known map[int]uint64
+	// mark is the entry of familyVariable.
+	mark []byte
+	// known are the processes that were looked at, and whether they belong here:
+	// a process may lose its parent, or hide its environment.
+	known map[process]bool
+}
+
+func newFamily(session int, mark string) *family {
+	return &family{session: session, mark: []byte(mark), known: make(map[process]bool)}
 }
 
 // running lists the family's processes.
@@ -33,7 +45,7 @@ func (f *family) running() []int {
 	var found []process
 	for _, p := range all {
 		children[p.parent] = append(children[p.parent], p)
-		if start, known := f.known[p.pid]; p.session == f.session || known && start == p.start {
+		if f.has(p) {
 			found = append(found, p)
 		}
 	}
@@ -46,38 +58,54 @@ func (f *family) running() []int {
 			continue
 		}
 		seen[p.pid] = true
-		f.known[p.pid] = p.start
+		f.known[p.identity()] = true
 		pids = append(pids, p.pid)
 		found = append(found, children[p.pid]...)
 	}
 	return pids
 }
 
+func (f *family) has(p process) bool {
+	if p.session == f.session {
+		return true
+	}
+	id := p.identity()
+	belongs, known := f.known[id]
+	if !known {
+		belongs = bytes.Contains(environmentOf(p.pid), f.mark)
+		f.known[id] = belongs
+	}
+	return belongs
+}
+
+// identity is what stays the same all the time that a process runs.
+func (p process) identity() process { return process{pid: p.pid, start: p.start} }
+
 // end ends the family: it hangs up and asks to terminate, and kills what still
-// runs when the grace is over. It comes back when nothing runs, or after twice
-// the grace when something can't be killed.
+// runs when the grace is over; without a grace it kills at once. It comes back
+// when nothing runs, or some time later when something can't be killed.
 func (f *family) end(grace time.Duration) {
 	begin := time.Now()
-	polite := true
+	polite := grace > 0
 	// The system tells of the end of children only, and these are not ours.
 	for pause := time.Millisecond; ; pause = min(2*pause, 10*time.Millisecond) {
 		pids := f.running()
 		elapsed := time.Since(begin)
 		switch {
-		case len(pids) == 0 || elapsed >= 2*grace:
+		case len(pids) == 0 || elapsed >= grace+killLimit:
 			return
 		case elapsed >= grace:
-			signal(pids, syscall.SIGKILL)
+			signalAll(pids, syscall.SIGKILL)
 		case polite:
 			polite = false
 			// A stopped process takes no signal but SIGKILL until it goes on.
-			signal(pids, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGCONT)
+			signalAll(pids, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGCONT)
 		}
 		time.Sleep(pause)
 	}
 }
 
-func signal(pids []int, signals ...syscall.Signal) {
+func signalAll(pids []int, signals ...syscall.Signal) {
 	for _, pid := range pids {
 		for _, s := range signals {
 			_ = syscall.Kill(pid, s) // it may be gone

@@ -5,16 +5,10 @@ package terminal
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"sort"
-	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/tool"
 )
@@ -96,6 +90,9 @@ func (t *terminal) begin(ctx context.Context, command string, a Action, before [
 	if printed := overwrite(sh.screen.take()); len(bytes.TrimSpace(printed)) > 0 {
 		r.prefix += "[The output begins with what was printed after the last command had ended.]\n"
 		r.before = append(append(r.before, bytes.TrimRight(printed, "\n")...), '\n')
+	}
+	if live := sh.screen.takeLive(); live != "" {
+		out(live)
 	}
 	if stop, err := t.export(ctx, sh, command); err != nil || stop != nil {
 		if err != nil {
@@ -226,7 +223,7 @@ func (t *terminal) stop(ctx context.Context, sh *shell, r report, out func(strin
 		if e.kind == overtime {
 			how = "the command did not end at C-c and was killed"
 			sh.interrupt(ctx, syscall.SIGKILL)
-			e = t.await(ctx, sh, limits{total: t.grace / 4, hasTotal: true}, out)
+			e = t.await(ctx, sh, limits{total: killGrace, hasTotal: true}, out)
 		}
 	}
 	switch e.kind {
@@ -239,19 +236,8 @@ func (t *terminal) stop(ctx context.Context, sh *shell, r report, out func(strin
 		return Observation{}, errClosed
 	}
 	output := sh.screen.take()
-	t.drop("was killed, as the command in it could not be stopped otherwise")
+	t.dropWithin(0, "was killed, as the command in it could not be stopped otherwise")
 	return t.interrupted(r, gone(codeKilled, output), "the command could not be stopped otherwise and was killed with the shell"), nil
-}
-
-// The exit codes that shells give to commands that SIGINT or SIGKILL ended.
-const (
-	codeInterrupted = 130
-	codeKilled      = 137
-)
-
-// gone is the end of a command of which no prompt told.
-func gone(code int, output []byte) *completion {
-	return &completion{prompt: prompt{exitCode: code, pid: -1}, output: output}
 }
 
 // interrupted reports a command that was stopped, or one that did not begin.
@@ -268,222 +254,3 @@ func (t *terminal) died(sh *shell, r report) Observation {
 	return t.observe(r, output, m, fmt.Sprintf("\n[The shell itself ended, with exit code %d. "+
 		"The next command starts a new one in %s, without this one's working directory and environment.]", code, t.dir))
 }
-
-// bury takes leave of a shell that has ended and gives its last output.
-func (t *terminal) bury(sh *shell) []byte {
-	t.drop(fmt.Sprintf("had ended with exit code %d", sh.exitCode()))
-	return overwrite(sh.screen.finish())
-}
-
-// drop ends the shell, if there is one. How it was lost goes into the next
-// result.
-func (t *terminal) drop(lost string) {
-	t.running, t.reads, t.lost = false, 0, lost
-	if t.shell == nil {
-		return
-	}
-	t.shell.close()
-	t.mu.Lock()
-	t.shell = nil
-	t.mu.Unlock()
-}
-
-// ready gives a shell that waits for a command, and what the model should know
-// of it.
-func (t *terminal) ready(ctx context.Context) (sh *shell, note string, err error) {
-	if t.shell != nil && !t.shell.alive() {
-		t.drop(fmt.Sprintf("had ended with exit code %d", t.shell.exitCode()))
-	}
-	if t.shell != nil {
-		return t.shell, "", nil
-	}
-	startUp := true
-	e, err := t.start(ctx, startUp)
-	if err == nil && (e.kind == overtime || e.kind == died) && t.dialect == bash {
-		// The user's start-up files hang, or end the shell.
-		startUp = false
-		e, err = t.start(ctx, startUp)
-	}
-	switch {
-	case err != nil:
-		return nil, "", err
-	case e.kind == closed:
-		return nil, "", errClosed
-	case e.kind == interrupted:
-		return nil, "", ctx.Err()
-	case e.kind != completed:
-		return nil, "", fmt.Errorf("the shell %s did not come up: it has to be bash, or a POSIX shell that expands parameters in its prompt", t.path)
-	}
-	t.shell.screen.take()
-	t.shell.screen.dropLive()
-	if t.lost != "" {
-		note = fmt.Sprintf("[The shell %s. This command ran in a new one, started in %s: the working directory, variables, functions and jobs of the old one are gone.]\n", t.lost, t.dir)
-		t.lost = ""
-	}
-	if !startUp {
-		note += "[The user's start-up files for bash did not let the shell come up, so it runs without them.]\n"
-	}
-	return t.shell, note, nil
-}
-
-// start starts a shell and sets it up. When that does not complete, no shell is
-// left.
-func (t *terminal) start(ctx context.Context, startUp bool) (ending, error) {
-	argv := []string{t.path, "-i"}
-	if t.dialect == bash {
-		argv = []string{t.path, "--noediting", "-i"}
-		if !startUp {
-			argv = []string{t.path, "--noediting", "--norc", "-i"}
-		}
-	}
-	m := newMarks(randomWord())
-	sh, err := t.launch(argv, m)
-	if err != nil {
-		return ending{}, err
-	}
-	if t.dialect == bash {
-		// A shell that can't take it ends below.
-		_ = sh.write(ctx, noEditing)
-	}
-	e, err := t.silent(ctx, sh, t.dialect.setup(m, t.dir), t.startLimit)
-	if err != nil || e.kind != completed {
-		t.drop(t.lost)
-	}
-	return e, err
-}
-
-// launch starts a shell, unless the tool was closed.
-func (t *terminal) launch(argv []string, m marks) (*shell, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	select {
-	case <-t.closed:
-		return nil, errClosed
-	default:
-	}
-	sh, err := launch(argv, t.environ, t.dir, t.dialect, m)
-	t.shell = sh
-	return sh, err
-}
-
-// export puts the secrets that the command names into the shell's environment.
-// Ending is nil when the command can go on.
-func (t *terminal) export(ctx context.Context, sh *shell, command string) (*ending, error) {
-	if t.env.Secrets == nil {
-		return nil, nil
-	}
-	vars := t.env.Secrets(command)
-	script := export(vars)
-	if script == "" {
-		return nil, nil
-	}
-	for _, value := range vars {
-		t.hide(value)
-	}
-	e, err := t.silent(ctx, sh, script, t.startLimit)
-	if err != nil {
-		return nil, err
-	}
-	switch e.kind {
-	case completed:
-		return nil, nil
-	case overtime:
-		return nil, errors.New("the shell did not take the secrets that the command names")
-	}
-	return &e, nil
-}
-
-// silent runs a script of ours; nobody sees its output.
-func (t *terminal) silent(ctx context.Context, sh *shell, script string, limit time.Duration) (ending, error) {
-	if err := sh.send(ctx, script); err != nil {
-		return ending{}, fmt.Errorf("setting up the shell: %w", err)
-	}
-	e := t.await(ctx, sh, limits{total: limit, hasTotal: true}, nil)
-	sh.screen.dropLive()
-	return e, nil
-}
-
-// report is what the observation of a call says besides the command's output.
-type report struct {
-	command string
-	// before is output of before.
-	before []byte
-	prefix string
-	// note goes into the suffix of a command that ended.
-	note string
-}
-
-// observe makes the observation of a call that ran something. Its exit code is
-// that of m.
-func (t *terminal) observe(r report, output []byte, m Metadata, suffix string) Observation {
-	m.Prefix, m.Suffix = r.prefix, suffix
-	code := m.ExitCode
-	o := Observation{Command: r.command, ExitCode: &code, Metadata: m}
-	text := string(append(r.before, overwrite(output)...))
-	if t.env.Mask != nil {
-		text = t.env.Mask(text)
-	}
-	for _, secret := range t.hidden {
-		text = strings.ReplaceAll(text, secret, hiddenSecret)
-	}
-	o.setOutput(text, t.env.Dir)
-	return o
-}
-
-// metadata is what a prompt tells.
-func (t *terminal) metadata(p prompt) Metadata {
-	return Metadata{
-		ExitCode:          p.exitCode,
-		PID:               p.pid,
-		Username:          t.user,
-		Hostname:          t.host,
-		WorkingDir:        strings.ToValidUTF8(p.dir, "\uFFFD"),
-		PyInterpreterPath: strings.ToValidUTF8(pythonPath(p), "\uFFFD"),
-	}
-}
-
-// pythonPath finds python as the shell would.
-func pythonPath(p prompt) string {
-	if p.path == "" {
-		return ""
-	}
-	for _, dir := range filepath.SplitList(p.path) {
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(p.dir, dir)
-		}
-		path := filepath.Join(dir, "python")
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return path
-		}
-	}
-	return ""
-}
-
-const (
-	hiddenSecret = "<secret-hidden>"
-	// minSecret is the shortest secret, in bytes, that is hidden: a shorter one
-	// stands in any text.
-	minSecret = 4
-)
-
-// hide makes later results hide a secret. They do so although the caller masks
-// too: a secret that is cut in two where the output is shortened would be
-// found by nobody, and the whole output is saved to a file.
-func (t *terminal) hide(secret string) {
-	if len(secret) < minSecret {
-		return
-	}
-	for _, known := range t.hidden {
-		if known == secret {
-			return
-		}
-	}
-	t.hidden = append(t.hidden, secret)
-	// A secret that holds another one is hidden whole.
-	sort.Slice(t.hidden, func(i, j int) bool { return len(t.hidden[i]) > len(t.hidden[j]) })
-}
-
-// randomWord gives a word that no program prints by chance.
-func randomWord() string { return rand.Text() }
-
-func decimal(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -25,9 +26,10 @@ const (
 	// writeLimit is how long a program may leave its input unread before a write
 	// to it fails.
 	writeLimit = 5 * time.Second
-	// endGrace is how long processes have to end by themselves, and then to be
-	// gone after they were killed.
-	endGrace = 350 * time.Millisecond
+	// endGrace is how long processes have to end by themselves, killLimit how long
+	// to be gone after they were killed.
+	endGrace  = 350 * time.Millisecond
+	killLimit = 350 * time.Millisecond
 	// shellBusy is how long the shell must have had the terminal to count as busy
 	// itself, programSettled how long a program to be itself.
 	shellBusy      = 50 * time.Millisecond
@@ -54,11 +56,13 @@ type shell struct {
 	// seq is the number of the last command that was sent.
 	seq int
 
-	end sync.Once
+	family *family
+	end    sync.Once
 }
 
 // launch starts argv in dir on a new terminal.
 func launch(argv, environ []string, dir string, d dialect, m marks) (*shell, error) {
+	mark := familyVariable + "=" + randomWord()
 	master, slave, err := pty.Open()
 	if err != nil {
 		return nil, fmt.Errorf("opening a terminal: %w", err)
@@ -82,7 +86,7 @@ func launch(argv, environ []string, dir string, d dialect, m marks) (*shell, err
 	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
-	cmd.Dir, cmd.Env = dir, environ
+	cmd.Dir, cmd.Env = dir, append(slices.Clip(environ), mark)
 	cmd.SysProcAttr = attributes()
 	started := make(chan error, 1)
 	go s.wait(cmd, started)
@@ -94,6 +98,7 @@ func launch(argv, environ []string, dir string, d dialect, m marks) (*shell, err
 		return nil, fmt.Errorf("starting the shell: %w", err)
 	}
 	s.pid = cmd.Process.Pid
+	s.family = newFamily(s.pid, mark)
 	go s.read()
 	return s, nil
 }
@@ -125,7 +130,7 @@ func prepare(master, slave *os.File) (*unix.Termios, error) {
 func (s *shell) wait(cmd *exec.Cmd, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	err := cmd.Start()
+	err := withDefaultSignals(cmd.Start)
 	started <- err
 	if err != nil {
 		return
@@ -312,14 +317,14 @@ func (s *shell) exitCode() int {
 	return s.state.ExitCode()
 }
 
-// close ends the shell with all that runs in it, and its goroutines. It takes
-// at most about three times endGrace.
-func (s *shell) close() {
+// close ends the shell with all that runs in it, and its goroutines. What does
+// not end by itself within the grace is killed; what can't be killed is left
+// after twice killLimit.
+func (s *shell) close(grace time.Duration) {
 	s.end.Do(func() {
-		f := family{session: s.pid, known: make(map[int]uint64)}
-		f.end(endGrace)
+		s.family.end(grace)
 		_ = s.master.Close() // nothing is written any more
-		limit := time.NewTimer(endGrace)
+		limit := time.NewTimer(killLimit)
 		defer limit.Stop()
 		for _, done := range []chan struct{}{s.exited, s.drained} {
 			select {

@@ -15,8 +15,9 @@
 //
 // Two goroutines serve a running shell, one reads its terminal and one waits for
 // its end; a third lives while something is typed. Close ends the shell with
-// all that runs in its session or descends from it. What made itself a daemon,
-// with a session and a parent of its own, is left alone.
+// all that was started in it, daemons too: those are known by a variable in
+// their environment, and one that was started without it (env -u
+// AGENT_RPC_TERMINAL) is left alone.
 package terminal
 
 import (

@@ -17,6 +17,16 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/tool"
 )
 
+// A call that is cancelled has to be over within a second, and with Close after
+// it within one and a half: that is how long the whole program has to end.
+const (
+	// interruptGrace is how long a command has to end after C-c.
+	interruptGrace = 500 * time.Millisecond
+	// killGrace is how long the shell has to come back after its program was
+	// killed.
+	killGrace = 100 * time.Millisecond
+)
+
 // idleVariable holds after how many seconds without a word from us the machine
 // around this program is stopped; OpenHands' runtimes set it.
 const idleVariable = "OH_RUNTIME_IDLE_TIMEOUT_SECONDS"
@@ -86,7 +96,7 @@ func newTerminal(dir string, env tool.Env, opts Options) (*terminal, error) {
 		dialect:    d,
 		environ:    environ(inherited, opts.Private, p.Env, dir),
 		noChange:   p.noChange(),
-		grace:      time.Second,
+		grace:      interruptGrace,
 		startLimit: 15 * time.Second,
 		closed:     make(chan struct{}),
 	}
@@ -134,7 +144,7 @@ func (t *terminal) Close() error {
 	sh := t.shell
 	t.mu.Unlock()
 	if sh != nil {
-		sh.close()
+		sh.close(endGrace)
 	}
 	return nil
 }
