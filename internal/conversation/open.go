@@ -283,9 +283,9 @@ func (c *Conversation) readGiven(o Options) error {
 	}
 	if o.Title != "" {
 		setTitle(&c.tags, o.Title)
-		return checkTags(c.tags)
 	}
-	return nil
+	c.maskTags(c.tags)
+	return checkTags(c.tags)
 }
 
 // recover brings a conversation back into a truthful state: one whose process
