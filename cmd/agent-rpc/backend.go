@@ -125,7 +125,9 @@ func (e authRequired) Error() string { return e.cause.Message }
 func (e authRequired) Unwrap() error { return e.cause }
 
 // AuthRequired tells which provider's model needs which setting.
-func (e authRequired) AuthRequired() (provider, setting string) { return e.cause.Provider, e.cause.Setting }
+func (e authRequired) AuthRequired() (provider, setting string) {
+	return e.cause.Provider, e.cause.Setting
+}
 
 // Resolve implements [agent.Models]: a key that no setting has is asked of the
 // client.

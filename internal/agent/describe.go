@@ -46,6 +46,7 @@ func (a *Agent) describeCall(action *event.Action, o *event.Observation, status 
 		} else {
 			d = t.Describe(action.Action, nil)
 			d.Status = status
+			d.Diff = a.masked(d.Diff)
 		}
 	}
 	if d.Title == "" {
@@ -55,6 +56,19 @@ func (a *Agent) describeCall(action *event.Action, o *event.Observation, status 
 		d.Risk = action.SecurityRisk
 	}
 	return &d
+}
+
+// masked hides secrets in the preview of a change: unlike an event it is made
+// from the file as it is on disk.
+func (a *Agent) masked(d *event.Diff) *event.Diff {
+	if d == nil || a.env.Mask == nil {
+		return d
+	}
+	m := event.Diff{Path: d.Path, NewText: a.env.Mask(d.NewText)}
+	if d.OldText != nil {
+		m.OldText = new(a.env.Mask(*d.OldText))
+	}
+	return &m
 }
 
 func firstLine(s string) string {

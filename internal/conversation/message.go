@@ -1,6 +1,7 @@
 package conversation
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
@@ -42,6 +43,8 @@ func (c *Conversation) SendMessage(m Outgoing, run bool, whenBusy WhenBusy, repl
 			reply(known, nil)
 			return
 		}
+		// A message that waits is stored and told as part of the state.
+		m.Message = c.masked(m.Message)
 		sent, err := c.accept(ctx, m, run, whenBusy, reply)
 		if err != nil {
 			reply(Sent{}, err)
@@ -49,6 +52,20 @@ func (c *Conversation) SendMessage(m Outgoing, run bool, whenBusy WhenBusy, repl
 		}
 		c.sent[m.ID] = sent
 	})
+}
+
+// masked hides secrets in a message.
+func (c *Conversation) masked(m event.LLMMessage) event.LLMMessage {
+	raw := encoded(m)
+	hidden := c.secrets.MaskJSON(raw)
+	if bytes.Equal(raw, hidden) {
+		return m
+	}
+	var out event.LLMMessage
+	if err := json.Unmarshal(hidden, &out); err != nil {
+		panic(err) // masking keeps an event what it is
+	}
+	return out
 }
 
 // known looks for a message that was sent before, in this process or another.

@@ -289,6 +289,7 @@ func (c *Conversation) readGiven(o Options) error {
 	if err := c.secrets.Update(o.Secrets); err != nil {
 		return &ValueError{"secrets", err.Error()}
 	}
+	c.maskTags(tags)
 	c.workspace = cmp.Or(o.Workspace, c.workspace)
 	c.maxIter = cmp.Or(o.MaxIterations, c.maxIter)
 	if o.StuckDetection != nil {

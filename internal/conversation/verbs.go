@@ -61,6 +61,7 @@ func (c *Conversation) Update(u Update, reply func(Info, error)) error {
 		if u.Title != nil {
 			setTitle(&tags, *u.Title)
 		}
+		c.maskTags(tags)
 		if err := checkTags(tags); err != nil {
 			return err
 		}
@@ -70,6 +71,13 @@ func (c *Conversation) Update(u Update, reply func(Info, error)) error {
 		}
 		return nil
 	})
+}
+
+// maskTags hides secrets in tags, the title among them.
+func (c *Conversation) maskTags(tags map[string]string) {
+	for k, v := range tags {
+		tags[k] = c.secrets.Mask(v)
+	}
 }
 
 func setTitle(tags *map[string]string, text string) {
