@@ -121,7 +121,6 @@ func (c *Conversation) accept(ctx context.Context, m Outgoing, run bool, whenBus
 
 func (c *Conversation) acceptBusy(ctx context.Context, m Outgoing, whenBusy WhenBusy, reply func(Sent, error)) (Sent, error) {
 	sent := Sent{MessageID: m.ID, RunID: c.run.id}
-	m.Message = c.masked(m.Message) // it is shown and stored before it is an event
 	switch whenBusy {
 	case Reject:
 		return Sent{}, &BusyError{c.run.id, c.status}
@@ -186,15 +185,6 @@ func (c *Conversation) takeSteering() error {
 		}
 	}
 	return nil
-}
-
-// masked hides the secrets in a message.
-func (c *Conversation) masked(m event.LLMMessage) event.LLMMessage {
-	var hidden event.LLMMessage
-	if err := json.Unmarshal(c.secrets.MaskJSON(encoded(m)), &hidden); err != nil {
-		panic(err) // masking keeps the shape
-	}
-	return hidden
 }
 
 func (c *Conversation) appendMessage(m Outgoing) (int, error) {
