@@ -37,9 +37,13 @@ type phase struct {
 	open atomic.Bool
 }
 
-// workGrace is how long an interrupted model call or tool may take to end
-// before its result is given up.
-const workGrace = time.Second
+// An interrupted model call or tool may take workGrace to end before its result
+// is given up. When the conversation closes it is less: the tools end what does
+// not stop, and need the rest of the time for that.
+const (
+	workGrace    = time.Second
+	closingGrace = 250 * time.Millisecond
+)
 
 // Run starts a run, or approves what waits for confirmation, as run() of the
 // reference does. reply gets the run's id. ended, if not nil, is called when
@@ -289,12 +293,15 @@ func (c *Conversation) interrupt(closing bool) {
 			c.publishResolution(Resolution{RequestID: p.RequestID, Outcome: "cancelled", Via: "interrupt"})
 		}
 		c.interrupted()
-	case r.interrupting:
+	case r.interrupting && !closing:
 	default:
 		r.interrupting = true
-		work := r.phase
+		work, grace := r.phase, workGrace
+		if closing {
+			grace = closingGrace
+		}
 		work.cancel()
-		time.AfterFunc(workGrace, func() {
+		time.AfterFunc(grace, func() {
 			_ = c.post(func(context.Context) { // closed meanwhile: nothing to give up
 				if c.run == r && r.phase == work {
 					c.log.Warn("the work did not end in time after an interrupt", "conversation", c.id)
