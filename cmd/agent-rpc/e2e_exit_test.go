@@ -244,8 +244,8 @@ func TestEditorThatTakesNoLogs(t *testing.T) {
 	}
 	h := p.startWith(writer)
 	h.initialize("")
-	// A request that can't be decoded is logged.
-	h.refused(-32602, "conversation/create", `{"workspace": 1}`)
+	h.notify("no/such", "{}") // which is logged
+	h.call(nil, "agent/ping", "{}")
 	id := h.create("")
 	if i := h.settled(h.say(id, "Go")); i.Status != "finished" {
 		t.Fatalf("the run ended as %+v", i)

@@ -52,16 +52,15 @@ func (c *Conversation) Run(reply func(runID string, err error), ended func(Outco
 	return c.post(func(ctx context.Context) {
 		switch {
 		case c.run != nil && c.status == WaitingForConfirmation:
-			reply(c.run.id, nil)
+			id := c.run.id
 			c.wait(ended)
-			c.resolve(ctx, Resolution{Outcome: "approved", Via: "run"})
+			c.resolve(ctx, Resolution{Outcome: "approved", Via: "run"}, func() { reply(id, nil) })
 		case c.run != nil:
 			reply("", &BusyError{c.run.id, c.status})
 		default:
-			c.newRun()
-			reply(c.run.id, nil)
+			id := c.newRun()
 			c.wait(ended)
-			c.start(ctx)
+			c.start(ctx, func() { reply(id, nil) })
 		}
 	})
 }
@@ -73,14 +72,16 @@ func (c *Conversation) wait(ended func(Outcome)) {
 }
 
 // newRun makes the run's record; start sets it going.
-func (c *Conversation) newRun() {
+func (c *Conversation) newRun() (id string) {
 	c.run = &run{id: uuid.NewString()}
 	c.side.RunID, c.side.StopReason, c.side.Error, c.side.Iteration = c.run.id, "", nil, 0
+	return c.run.id
 }
 
-// start begins the run that newRun made. A conversation that is finished has
-// nothing to do: its run ends at once, without asking the model.
-func (c *Conversation) start(ctx context.Context) {
+// start begins the run that newRun made and calls accepted once it is stored. A
+// conversation that is finished has nothing to do: its run ends at once, without
+// asking the model.
+func (c *Conversation) start(ctx context.Context, accepted func()) {
 	if c.status != Finished {
 		if c.status != Paused {
 			c.takeQueue()
@@ -89,6 +90,8 @@ func (c *Conversation) start(ctx context.Context) {
 	}
 	c.touch()
 	id := c.run.id
+	c.secure()
+	accepted()
 	c.publish(func(o Observer) { o.Started(id) })
 	if err := c.prepare(); err != nil {
 		c.fail(err)
@@ -258,6 +261,7 @@ func (c *Conversation) Pause(reply func(Status, error)) error {
 			if err == nil {
 				c.side.StopReason = StopPaused
 				c.setStatus(Paused)
+				c.secure()
 			}
 			reply(c.status, err)
 		default:

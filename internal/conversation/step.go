@@ -20,6 +20,9 @@ func (c *Conversation) begin(ctx context.Context, do func(context.Context, *phas
 	work := &phase{cancel: cancel}
 	work.open.Store(true)
 	c.run.phase = work
+	// After a crash nothing that may have been done is done again: the disk must
+	// say that the run executes before it does.
+	c.secure()
 	go func() {
 		defer cancel()
 		then := do(workCtx, work)
