@@ -103,6 +103,7 @@ type host struct {
 	frames  []*frame
 	looked  int // frames before this one were looked at by await
 	replies map[string]*frame
+	came    map[string][]wireEvent // by conversation, in order
 	nextID  int
 	closed  bool // the output ended
 	broken  string
@@ -159,7 +160,7 @@ func (p *place) start() *host {
 // startWith takes the place of stderr, which is kept if it is nil.
 func (p *place) startWith(stderr *os.File) *host {
 	p.t.Helper()
-	h := &host{place: p, gone: make(chan struct{}), replies: map[string]*frame{}}
+	h := &host{place: p, gone: make(chan struct{}), replies: map[string]*frame{}, came: map[string][]wireEvent{}}
 	h.arrived = sync.NewCond(&h.mu)
 	h.proc = exec.Command(binary(p.t))
 	h.proc.Dir, h.proc.Stderr = p.folder, &h.logs
@@ -254,8 +255,15 @@ func (h *host) read(out io.Reader) {
 			h.broken = fmt.Sprintf("no frame on stdout: %q %q (%v)", line, f.raw, err)
 		default:
 			h.frames = append(h.frames, f)
-			if f.Method == "" {
+			switch f.Method {
+			case "":
 				h.replies[string(f.ID)] = f
+			case "conversation/event":
+				var e wireEvent
+				if err := json.Unmarshal(f.Params, &e); err != nil {
+					h.broken = err.Error()
+				}
+				h.came[e.ID] = append(h.came[e.ID], e)
 			}
 			h.arrived.Broadcast()
 			h.mu.Unlock()
@@ -501,41 +509,27 @@ func (h *host) open(id string) info {
 	if result.From != 0 || result.To != result.Conversation.Cursor.Seq {
 		h.t.Errorf("open from the start replays %d..%d of %d", result.From, result.To, result.Conversation.Cursor.Seq)
 	}
-	h.wait("the replay", func() bool { return len(h.seen(id)) >= result.To })
+	h.wait("the replay", func() bool { return len(h.came[id]) >= result.To })
 	return result.Conversation
 }
 
 // wireEvent is an event as it came, with its bytes.
 type wireEvent struct {
+	ID     string
 	Seq    int
 	Event  json.RawMessage
 	Replay bool
 }
 
-// seen gives the events of a conversation that came, by seq. The lock is held.
-func (h *host) seen(id string) map[int]wireEvent {
-	found := map[int]wireEvent{}
-	for _, f := range h.frames {
-		if f.Method != "conversation/event" {
-			continue
-		}
-		var e struct {
-			ID string
-			wireEvent
-		}
-		if err := json.Unmarshal(f.Params, &e); err != nil {
-			h.broken = err.Error()
-		} else if e.ID == id {
-			found[e.Seq] = e.wireEvent
-		}
-	}
-	return found
-}
-
+// events gives the events of a conversation that came, by seq.
 func (h *host) events(id string) map[int]wireEvent {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.seen(id)
+	found := map[int]wireEvent{}
+	for _, e := range h.came[id] {
+		found[e.Seq] = e
+	}
+	return found
 }
 
 // kill ends the process as the system does when memory is short.

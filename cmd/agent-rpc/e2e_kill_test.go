@@ -43,15 +43,18 @@ func moments(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 1))
 }
 
-// busySteps is how many steps the busy conversation has, and busyMessages about
-// how many messages it sends.
-const busySteps, busyMessages = 6, 90
+// busySteps is how many pairs of steps the busy conversation has, and busyEvents
+// how many events come of them.
+const (
+	busySteps  = 6
+	busyEvents = 2 + 8*busySteps + 1
+)
 
 // busyScript is a conversation that does something at every moment: it streams
 // chunks, runs commands that leave a line each, and edits files.
 func busyScript() string {
 	var b strings.Builder
-	b.WriteString(`{"settings": {"chunk": 4, "delay": 1}}` + "\n")
+	b.WriteString(`{"settings": {"chunk": 16, "delay": 1}}` + "\n")
 	// After the kill.
 	b.WriteString(`{"when": "^Go on", "then": [
 		{"text": "I go on.", "calls": [{"terminal": {"command": "echo on >> ran"}}]},
@@ -75,13 +78,21 @@ func TestKillBusyConversation(t *testing.T) {
 	random := moments(t)
 	script := busyScript()
 	for n := range kills(t, 50) {
-		after := 1 + random.IntN(busyMessages)
-		delay := time.Duration(random.IntN(6000)) * time.Microsecond
+		after := random.IntN(busyEvents + 1)
+		// Most moments are while the tools work, which takes some milliseconds; some
+		// are while the model speaks, which takes some tens.
+		delay := time.Duration(random.IntN(1000)) * time.Microsecond
+		switch random.IntN(4) {
+		case 0:
+			delay *= 6
+		case 1:
+			delay *= 40
+		}
 		again := time.Duration(-1)
 		if random.IntN(3) == 0 {
 			again = time.Duration(random.IntN(4000)) * time.Microsecond
 		}
-		t.Run(fmt.Sprintf("%d/after %d messages and %s", n, after, delay), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d/after %d events and %s", n, after, delay), func(t *testing.T) {
 			t.Parallel()
 			killBusy(t, newPlace(t, script), after, delay, again)
 		})
@@ -93,12 +104,8 @@ func killBusy(t *testing.T, p *place, after int, delay, again time.Duration) {
 	h.initialize(`"deltas":{"maxHz":1000}`)
 	id := h.create("")
 	run := h.say(id, "Go")
-	begun := len(h.all(func(*frame) bool { return true }))
-	h.wait("the moment of the kill", func() bool {
-		return len(h.frames) >= begun+after || len(h.frames) > 0 && endOf(h.frames[len(h.frames)-1], run)
-	})
-	// The moment lies between two messages too.
-	<-time.After(delay)
+	h.wait("the moment of the kill", func() bool { return len(h.came[id]) >= after })
+	<-time.After(delay) // the moment lies between two events too
 	h.kill()
 	told := h.events(id)
 	wasOver := endsOf(h, id)
@@ -107,6 +114,8 @@ func killBusy(t *testing.T, p *place, after int, delay, again time.Duration) {
 	}
 	disk := p.stored(id)
 	toldIsStored(t, told, disk)
+	t.Logf("killed after %d events, %d were told; %d calls were open, %d runs over", len(disk), len(told),
+		count(t, disk, "ActionEvent")-count(t, disk, "ObservationEvent"), len(wasOver))
 
 	if again >= 0 {
 		h = p.start()
@@ -170,12 +179,6 @@ func killBusy(t *testing.T, p *place, after int, delay, again time.Duration) {
 	if left, _ := filepath.Glob(filepath.Join(p.conversation(id), ".agent-rpc-*")); len(left) > 0 {
 		t.Errorf("half-written files are left: %v", left)
 	}
-}
-
-// endOf tells whether a message is the end of a run.
-func endOf(f *frame, run string) bool {
-	var i info
-	return f.Method == "conversation/stateChanged" && json.Unmarshal(f.Params, &i) == nil && i.RunID == run && i.StopReason != ""
 }
 
 // endsOf gives the states in which runs of a conversation ended, as they
