@@ -137,12 +137,15 @@ func (e *rpcError) String() string {
 type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
+	told func() // called when there is more
 }
 
 func (b *logBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
+	n, err := b.text.Write(p)
+	b.mu.Unlock()
+	b.told()
+	return n, err
 }
 
 func (b *logBuffer) String() string {
@@ -162,6 +165,11 @@ func (p *place) startWith(stderr *os.File) *host {
 	p.t.Helper()
 	h := &host{place: p, gone: make(chan struct{}), replies: map[string]*frame{}, came: map[string][]wireEvent{}}
 	h.arrived = sync.NewCond(&h.mu)
+	h.logs.told = func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.arrived.Broadcast()
+	}
 	h.proc = exec.Command(binary(p.t))
 	h.proc.Dir, h.proc.Stderr = p.folder, &h.logs
 	if stderr != nil {
