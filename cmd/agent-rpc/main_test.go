@@ -13,8 +13,17 @@ import (
 
 var update = flag.Bool("update", false, "rewrite what scripts expect")
 
+// hooks run in the program before its main.
+var hooks []func()
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"agent-rpc": func() { usePeer(); main() }})
+	testscript.Main(m, map[string]func(){"agent-rpc": func() {
+		usePeer()
+		for _, hook := range hooks {
+			hook()
+		}
+		main()
+	}})
 }
 
 // TestScripts runs the binary as a user or a script would. The ones in peer play

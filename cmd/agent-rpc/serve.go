@@ -26,8 +26,10 @@ func serveStdio(ctx context.Context, in io.Reader, _ io.Writer) int {
 		fmt.Fprintln(os.Stderr, "agent-rpc:", err)
 		return exitError
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	// A terminal that is closed asks in its own way.
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	defer surviveStderr()()
 	log := slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: logLevel()})
 	return rpc.Serve(ctx, in, out, rpc.Config{
 		Name: "agent-rpc", Version: versionOf().Version,

@@ -105,7 +105,6 @@ func (c *Conversation) Confirm(answer Confirmation, reply func(accepted bool, by
 			reply(false, nil, ErrRequestNotFound)
 			return
 		}
-		reply(true, nil, nil)
 		r := Resolution{Outcome: "approved", Via: answer.Via, Client: answer.Client}
 		if !answer.Approve {
 			r.Outcome, r.reason, r.goOn = "rejected", answer.Reason, answer.Reason != ""
@@ -113,32 +112,34 @@ func (c *Conversation) Confirm(answer Confirmation, reply func(accepted bool, by
 				r.goOn = *answer.GoOn
 			}
 		}
-		c.resolve(ctx, r)
+		c.resolve(ctx, r, func() { reply(true, nil, nil) })
 	})
 }
 
-// resolve carries out a decision about what waits.
-func (c *Conversation) resolve(ctx context.Context, r Resolution) {
+// resolve carries out a decision about what waits, and calls accepted once the
+// decision is stored.
+func (c *Conversation) resolve(ctx context.Context, r Resolution, accepted func()) {
 	p := c.pending()
 	r.RequestID = p.RequestID
 	c.publishResolution(r)
 	c.side.StopReason, c.side.Asked = "", nil
+	var err error
 	if r.Outcome == "approved" {
-		c.setStatus(Running)
 		c.run.approved = true
-		c.advance(ctx)
-		return
-	}
-	if _, err := c.rejectOpen(r.reason); err != nil {
-		c.fail(err)
-		return
-	}
-	if !r.goOn {
-		c.end(Idle, StopRejected)
-		return
+	} else {
+		_, err = c.rejectOpen(r.reason)
 	}
 	c.setStatus(Running)
-	c.advance(ctx)
+	c.secure()
+	accepted()
+	switch {
+	case err != nil:
+		c.fail(err)
+	case c.run.approved || r.goOn:
+		c.advance(ctx)
+	default:
+		c.end(Idle, StopRejected)
+	}
 }
 
 func (c *Conversation) publishResolution(r Resolution) {
@@ -179,8 +180,8 @@ func (c *Conversation) RejectPendingActions(reason string, reply func(rejected i
 			return
 		}
 		if c.run != nil {
-			reply(len(c.history.open.Actions()), nil)
-			c.resolve(ctx, Resolution{Outcome: "rejected", Via: "reject", reason: reason})
+			n := len(c.history.open.Actions())
+			c.resolve(ctx, Resolution{Outcome: "rejected", Via: "reject", reason: reason}, func() { reply(n, nil) })
 			return
 		}
 		if err := c.history.load(); err != nil {
@@ -190,6 +191,7 @@ func (c *Conversation) RejectPendingActions(reason string, reply func(rejected i
 		n, err := c.rejectOpen(reason)
 		if n > 0 {
 			c.touch()
+			c.secure()
 		}
 		reply(n, err)
 	})

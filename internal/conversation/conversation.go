@@ -134,9 +134,7 @@ func (c *Conversation) describe(e event.Event, action *event.Action) (d *event.D
 
 // settle brings the disk and the observers up to date.
 func (c *Conversation) settle() {
-	if c.dirty {
-		c.save()
-	}
+	c.secure()
 	c.flush()
 	if c.changed {
 		c.changed = false
@@ -281,11 +279,22 @@ func (c *Conversation) setStatus(s Status) {
 	}
 }
 
-// save writes base_state.json and agent_rpc.json.
+// secure stores the state if the disk is behind. What a verb accepts is stored
+// before its reply: it survives the death of the process right after.
+func (c *Conversation) secure() {
+	if c.dirty {
+		c.save()
+	}
+}
+
+// save writes agent_rpc.json and base_state.json, in this order: a process that
+// dies between them leaves a status that is one step behind its record, which
+// recover understands, never one whose run is not known.
 func (c *Conversation) save() {
 	c.dirty = false
 	c.side.UpdatedAt = time.Now().UTC()
 	c.side.Epoch, c.side.Linear, c.side.Known = c.history.epoch, c.history.linear(), c.history.known
+	c.side.Executing = c.run != nil && c.status != WaitingForConfirmation
 	s := c.kept
 	s.ID, s.Agent, s.Workspace = c.id, c.agent.Spec(), workspaceState{c.workspace, "LocalWorkspace"}
 	s.PersistenceDir, s.MaxIterations, s.StuckDetection = c.store.Dir(), c.maxIter, &c.stuckOn
@@ -295,7 +304,7 @@ func (c *Conversation) save() {
 	s.Stats, s.SecretRegistry, s.Tags = c.stats.AppendJSON(nil), encoded(c.secrets), c.tags
 	side, err := json.Marshal(c.side)
 	if err == nil {
-		err = errors.Join(c.store.SaveState(s.encode()), c.store.SaveSidecar(side))
+		err = errors.Join(c.store.SaveSidecar(side), c.store.SaveState(s.encode()))
 	}
 	if err != nil {
 		c.log.Error("storing the state", "conversation", c.id, "error", err)
@@ -386,7 +395,7 @@ func (c *Conversation) close(ctx context.Context) {
 		return
 	}
 	c.closing = true
-	ctx, cancel := context.WithTimeout(ctx, closeGrace)
+	ctx, cancel := context.WithTimeout(ctx, toolsGrace)
 	defer cancel()
 	if err := c.agent.Close(ctx); err != nil {
 		c.log.Warn("closing the tools", "conversation", c.id, "error", err)

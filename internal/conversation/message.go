@@ -109,13 +109,12 @@ func (c *Conversation) accept(ctx context.Context, m Outgoing, run bool, whenBus
 	c.touch()
 	sent := Sent{MessageID: m.ID, Seq: seq, Disposition: "appended"}
 	if !run {
+		c.secure()
 		reply(sent, nil)
 		return sent, nil
 	}
-	c.newRun()
-	sent.RunID, sent.Disposition = c.run.id, "started"
-	reply(sent, nil)
-	c.start(ctx)
+	sent.RunID, sent.Disposition = c.newRun(), "started"
+	c.start(ctx, func() { reply(sent, nil) })
 	return sent, nil
 }
 
@@ -128,14 +127,16 @@ func (c *Conversation) acceptBusy(ctx context.Context, m Outgoing, whenBusy When
 		sent.Disposition = "steered"
 		c.side.Steering = append(c.side.Steering, m)
 		c.touch()
+		c.secure()
 		reply(sent, nil)
 		if c.status == WaitingForConfirmation {
-			c.resolve(ctx, Resolution{Outcome: "rejected", Via: "reject", reason: m.Message.Text(), goOn: true})
+			c.resolve(ctx, Resolution{Outcome: "rejected", Via: "reject", reason: m.Message.Text(), goOn: true}, func() {})
 		}
 	default:
 		sent.Disposition = "queued"
 		c.side.Queue = append(c.side.Queue, m)
 		c.touch()
+		c.secure()
 		reply(sent, nil)
 	}
 	return sent, nil

@@ -311,25 +311,8 @@ func (c *Conversation) unreadable(err error) {
 // died in a run ends with an error, and nothing is run twice; one that waits
 // goes on waiting.
 func (c *Conversation) recover() error {
-	switch c.status {
-	case Running, Pausing:
-		if err := c.history.load(); err != nil {
-			c.unreadable(err)
-			break
-		}
-		detail := "The process ended while the run was going on."
-		if err := c.answerOpen("The process ended while this call was going on, so it did not complete. It may have had effects already; it was not run again."); err != nil {
-			return err
-		}
-		class := event.Classification{Kind: "internal", Retryable: true, UserAction: "retry"}
-		if err := c.appendAll(&event.ConversationError{
-			Meta: event.Meta{Source: event.SourceEnvironment}, Code: "ProcessEnded", Detail: detail, Classification: class,
-		}); err != nil {
-			return err
-		}
-		c.status, c.side.StopReason = Failed, StopError
-		c.side.Error = &RunError{"ProcessEnded", detail, class}
-	case WaitingForConfirmation:
+	switch {
+	case c.status == WaitingForConfirmation:
 		if err := c.history.load(); err != nil {
 			c.unreadable(err)
 			break
@@ -341,7 +324,14 @@ func (c *Conversation) recover() error {
 		if c.side.RunID == "" {
 			c.side.RunID = uuid.NewString()
 		}
+		c.side.StopReason = StopWaiting
 		c.run = &run{id: c.side.RunID, iteration: c.side.Iteration}
+	case c.status == Running, c.status == Pausing, c.diedStarting():
+		if err := c.history.load(); err != nil {
+			c.unreadable(err)
+			break
+		}
+		return c.endDead()
 	}
 	return nil
 }
@@ -374,4 +364,44 @@ func keepsTools(stored, given json.RawMessage) error {
 		return &ValueError{"agent.tools", "the conversation was held with tools that this agent lacks: " + strings.Join(lost, ", ")}
 	}
 	return nil
+}
+
+// diedStarting tells that the process died after it had stored the record of a
+// run and before the status. An event that came later is another program's, and
+// so is the status then.
+func (c *Conversation) diedStarting() bool {
+	return c.side.Executing && c.side.Known == c.store.Len()
+}
+
+// processEnded is the code of the error of a run whose process died.
+const processEnded = "ProcessEnded"
+
+// endDead ends a run whose process died. It may itself be cut short; the next
+// process then finds what is there already.
+func (c *Conversation) endDead() error {
+	died := &event.ConversationError{
+		Meta: event.Meta{Source: event.SourceEnvironment}, Code: processEnded, Detail: "The process ended while the run was going on.",
+		Classification: event.Classification{Kind: "internal", Retryable: true, UserAction: "retry"},
+	}
+	if err := c.answerOpen("The process ended while this call was going on, so it did not complete. It may have had effects already; it was not run again."); err != nil {
+		return err
+	}
+	if !c.endedBy(processEnded) {
+		if err := c.appendAll(died); err != nil {
+			return err
+		}
+	}
+	c.status, c.side.StopReason = Failed, StopError
+	c.side.Error = &RunError{died.Code, died.Detail, died.Classification}
+	return nil
+}
+
+// endedBy tells whether the newest event is an error of the given code.
+func (c *Conversation) endedBy(code string) bool {
+	n := len(c.history.events)
+	if n == 0 {
+		return false
+	}
+	e, ok := c.history.events[n-1].(*event.ConversationError)
+	return ok && e.Code == code
 }

@@ -58,10 +58,12 @@ func (p *phase) whileOpen(tell func()) {
 
 // workGrace is how long an interrupted model call or tool may take to end
 // before its result is given up, and closeGrace how long when the conversation
-// closes; as long again is for its tools to end then.
+// closes; its tools get toolsGrace to end what does not stop. The two of them fit
+// into the time that a shutdown may take.
 const (
 	workGrace  = time.Second
-	closeGrace = 500 * time.Millisecond
+	closeGrace = 250 * time.Millisecond
+	toolsGrace = 800 * time.Millisecond
 )
 
 // Run starts a run, or approves what waits for confirmation, as run() of the
@@ -71,16 +73,15 @@ func (c *Conversation) Run(reply func(runID string, err error), ended func(Outco
 	return c.request(func(err error) { reply("", err) }, func(ctx context.Context) {
 		switch {
 		case c.run != nil && c.status == WaitingForConfirmation:
-			reply(c.run.id, nil)
+			id := c.run.id
 			c.wait(ended)
-			c.resolve(ctx, Resolution{Outcome: "approved", Via: "run"})
+			c.resolve(ctx, Resolution{Outcome: "approved", Via: "run"}, func() { reply(id, nil) })
 		case c.run != nil:
 			reply("", &BusyError{c.run.id, c.status})
 		default:
-			c.newRun()
-			reply(c.run.id, nil)
+			id := c.newRun()
 			c.wait(ended)
-			c.start(ctx)
+			c.start(ctx, func() { reply(id, nil) })
 		}
 	})
 }
@@ -92,19 +93,23 @@ func (c *Conversation) wait(ended func(Outcome)) {
 }
 
 // newRun makes the run's record; start sets it going.
-func (c *Conversation) newRun() {
+func (c *Conversation) newRun() (id string) {
 	c.run = &run{id: uuid.NewString(), after: c.side.StopReason}
 	c.side.RunID, c.side.StopReason, c.side.Error, c.side.Iteration = c.run.id, "", nil, 0
+	return c.run.id
 }
 
-// start begins the run that newRun made. A conversation that is finished has
-// nothing to do: its run ends at once, without asking the model.
-func (c *Conversation) start(ctx context.Context) {
+// start begins the run that newRun made and calls accepted once it is stored. A
+// conversation that is finished has nothing to do: its run ends at once, without
+// asking the model.
+func (c *Conversation) start(ctx context.Context, accepted func()) {
 	if c.status != Finished {
 		c.setStatus(Running)
 	}
 	c.touch()
 	id := c.run.id
+	c.secure()
+	accepted()
 	c.publish(func(o Observer) { o.Started(id) })
 	if err := c.prepare(); err != nil {
 		c.fail(err)
@@ -298,6 +303,7 @@ func (c *Conversation) Pause(reply func(Status, error)) error {
 			if err == nil {
 				c.side.StopReason = StopPaused
 				c.setStatus(Paused)
+				c.secure()
 			}
 			reply(c.status, err)
 		default:

@@ -100,11 +100,13 @@ type sidecar struct {
 	Version int `json:"version"`
 	Epoch   int `json:"epoch"`
 	// Linear promises that the first Known events form one branch.
-	Linear     bool         `json:"linear"`
-	Known      int          `json:"known"`
-	CreatedAt  time.Time    `json:"createdAt"`
-	UpdatedAt  time.Time    `json:"updatedAt"`
-	RunID      string       `json:"runId,omitempty"`
+	Linear    bool      `json:"linear"`
+	Known     int       `json:"known"`
+	CreatedAt time.Time `json:"createdAt"`
+	UpdatedAt time.Time `json:"updatedAt"`
+	RunID     string    `json:"runId,omitempty"`
+	// Executing tells that the run was neither over nor waiting.
+	Executing  bool         `json:"executing,omitempty"`
 	Iteration  int          `json:"iteration,omitempty"`
 	StopReason StopReason   `json:"stopReason,omitempty"`
 	Error      *RunError    `json:"error,omitempty"`

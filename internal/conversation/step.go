@@ -19,6 +19,9 @@ func (c *Conversation) begin(ctx context.Context, do func(context.Context, *phas
 	workCtx, cancel := context.WithCancel(ctx)
 	work := &phase{cancel: cancel}
 	c.run.phase = work
+	// After a crash nothing that may have been done is done again: the disk must
+	// say that the run executes before it does.
+	c.secure()
 	go func() {
 		defer cancel()
 		then := do(workCtx, work)

@@ -99,6 +99,7 @@ func (c *Conversation) change(reply func(Info, error), apply func() error) error
 			return
 		}
 		c.touch()
+		c.secure()
 		reply(c.info(), nil)
 		if c.onChange != nil {
 			c.onChange()
@@ -115,6 +116,7 @@ func (c *Conversation) UpdateSecrets(values map[string]json.RawMessage, reply fu
 			return
 		}
 		c.dirty = true
+		c.secure()
 		reply(slices.Sorted(slices.Values(c.secrets.Names())), nil)
 	})
 }
@@ -143,6 +145,7 @@ func (c *Conversation) GenerateTitle(maxLength int, reply func(string, error)) e
 					setTitle(&c.tags, name)
 				}
 				c.touch()
+				c.secure()
 				reply(name, nil)
 				if c.onChange != nil {
 					c.onChange()
