@@ -44,9 +44,19 @@ func newBackend(log *slog.Logger) func(json.RawMessage, rpc.Host) (rpc.Backend, 
 		return rpc.Backend{
 			NewAgent:         newAgents(cfg, models, registry, host),
 			ConversationsDir: cfg.ConversationsDir(),
+			Defaults:         func() conversation.Options { return defaults(cfg) },
 			Tools:            func() []protocol.ToolInfo { return toolInfos(registry) },
 			Models:           models.infos,
 		}, nil
+	}
+}
+
+// defaults are what the settings say of new conversations.
+func defaults(cfg *config.Config) conversation.Options {
+	s, _ := cfg.Settings() // what is wrong with the settings is told when a model is needed
+	return conversation.Options{
+		Policy: json.RawMessage(s.ConfirmationPolicy), Analyzer: json.RawMessage(s.SecurityAnalyzer),
+		MaxIterations: s.MaxIterationPerRun, StuckDetection: &s.StuckDetection,
 	}
 }
 

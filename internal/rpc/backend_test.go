@@ -3,6 +3,8 @@ package rpc_test
 import (
 	"context"
 	"encoding/json"
+	"strconv"
+	"testing"
 
 	"github.com/agent-rpc/agent-rpc/internal/agent"
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
@@ -31,12 +33,13 @@ func (m scriptModels) Open(cfg llm.Config, workspace string) (llm.Model, error) 
 	return scripted.Open(cfg, scripted.Options{Workspace: workspace})
 }
 
-func testBackend(script, base string) func(json.RawMessage, rpc.Host) (rpc.Backend, error) {
+func testBackend(script, base string, defaults conversation.Options) func(json.RawMessage, rpc.Host) (rpc.Backend, error) {
 	return func(_ json.RawMessage, host rpc.Host) (rpc.Backend, error) {
 		deps := agent.Deps{Models: scriptModels{script}, Tools: testTools(), AllowedRoots: host.Roots}
 		return rpc.Backend{
 			NewAgent:         func(env conversation.AgentEnv) (conversation.Agent, error) { return agent.New(deps, env) },
 			ConversationsDir: base,
+			Defaults:         func() conversation.Options { return defaults },
 			Tools:            func() []protocol.ToolInfo { return []protocol.ToolInfo{} },
 			Models:           func() protocol.ModelsResult { return protocol.ModelsResult{Models: []protocol.ModelInfo{}} },
 		}, nil
@@ -51,4 +54,42 @@ func testTools() *tool.Registry {
 		finish.Entry(),
 		think.Entry(),
 	)
+}
+
+// The settings hold for new conversations, unless create says otherwise, and
+// not for one that is resumed.
+func TestDefaults(t *testing.T) {
+	s := newSession(t)
+	s.write(s.script, []byte(`"Hello."`))
+	s.defaults = conversation.Options{Policy: json.RawMessage(`{"kind":"AlwaysConfirm"}`), MaxIterations: 7}
+	s.start()
+	s.step(`request initialize {"processId":null,"capabilities":{},"workspaceFolders":[{"uri":"$ROOT","name":"p"}],"initializationOptions":{"agentRpc":{"versions":[1]}}}`)
+	for _, tt := range []struct {
+		params, policy string
+		limit          int
+	}{
+		{`{}`, "AlwaysConfirm", 7},
+		{`{"confirmationPolicy":{"kind":"NeverConfirm"},"maxIterationPerRun":3}`, "NeverConfirm", 3},
+		{`{"conversationId":"$ID","maxIterationPerRun":9}`, "AlwaysConfirm", 9},
+		{`{"conversationId":"$ID"}`, "AlwaysConfirm", 9},
+	} {
+		id := strconv.Itoa(s.request("conversation/create", s.expand(tt.params)))
+		m := s.look("the reply", func(m message) bool { return m.Method == "" && string(m.ID) == id })
+		s.learn(m)
+		var reply struct {
+			Result struct {
+				Conversation struct {
+					MaxIterationPerRun int
+					ConfirmationPolicy struct{ Kind string }
+				}
+			}
+		}
+		if err := json.Unmarshal(m.raw, &reply); err != nil {
+			t.Fatal(err)
+		}
+		if c := reply.Result.Conversation; c.ConfirmationPolicy.Kind != tt.policy || c.MaxIterationPerRun != tt.limit {
+			t.Errorf("create %s: got %s and %d, want %s and %d", tt.params, c.ConfirmationPolicy.Kind, c.MaxIterationPerRun, tt.policy, tt.limit)
+		}
+	}
+	s.end()
 }

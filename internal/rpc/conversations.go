@@ -53,6 +53,10 @@ func (s *Server) createOptions(p protocol.CreateParams) (conversation.Options, e
 		return o, invalid("mcpServers", "MCP servers are not served yet")
 	}
 	client := s.client.Load()
+	resumes := p.ConversationID != "" && s.exists(o)
+	if !resumes {
+		o = withDefaults(o, s.backend.Defaults())
+	}
 	switch {
 	case p.Workspace != "":
 		path, err := folderPath(p.Workspace)
@@ -67,7 +71,7 @@ func (s *Server) createOptions(p protocol.CreateParams) (conversation.Options, e
 			}
 		}
 		o.Workspace = path
-	case p.ConversationID != "" && s.exists(o):
+	case resumes:
 	default:
 		roots := client.roots()
 		if len(roots) == 0 {
@@ -83,6 +87,23 @@ func (s *Server) createOptions(p protocol.CreateParams) (conversation.Options, e
 		o.Workspace = w.Root()
 	}
 	return o, nil
+}
+
+// withDefaults fills in what create leaves open for a new conversation.
+func withDefaults(o, defaults conversation.Options) conversation.Options {
+	if o.Policy == nil {
+		o.Policy = defaults.Policy
+	}
+	if o.Analyzer == nil {
+		o.Analyzer = defaults.Analyzer
+	}
+	if o.MaxIterations == 0 {
+		o.MaxIterations = defaults.MaxIterations
+	}
+	if o.StuckDetection == nil {
+		o.StuckDetection = defaults.StuckDetection
+	}
+	return o
 }
 
 // exists tells whether create would resume a conversation.

@@ -47,6 +47,9 @@ func toError(err error) *protocol.Error {
 	case errors.As(err, &busy):
 		return reply(protocol.CodeBusy, map[string]any{"runId": busy.RunID, "status": busy.Status})
 	case errors.As(err, &locked):
+		if locked.Owner.PID == 0 {
+			return reply(protocol.CodeLocked, nil) // nobody holds it: it was opened for reading
+		}
 		return reply(protocol.CodeLocked, map[string]any{"lockedBy": protocol.LockOwner{PID: locked.Owner.PID, Host: locked.Owner.Host}})
 	case errors.As(err, &state):
 		allowed := state.Allowed

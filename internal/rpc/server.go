@@ -30,8 +30,11 @@ type Backend struct {
 	NewAgent conversation.NewAgent
 	// ConversationsDir is the default folder of the conversations.
 	ConversationsDir string
-	Tools            func() []protocol.ToolInfo
-	Models           func() protocol.ModelsResult
+	// Defaults are what the settings say of new conversations: policy, analyzer,
+	// limit of steps and stuck detection, where create does not.
+	Defaults func() conversation.Options
+	Tools    func() []protocol.ToolInfo
+	Models   func() protocol.ModelsResult
 }
 
 // Host is what the client can do for a [Backend].

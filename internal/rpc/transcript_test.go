@@ -19,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/rpc"
 )
 
@@ -103,6 +104,7 @@ func playTranscript(t *testing.T, file string) {
 type session struct {
 	t                  *testing.T
 	root, base, script string
+	defaults           conversation.Options
 
 	in     io.WriteCloser
 	code   chan int
@@ -160,7 +162,7 @@ func (s *session) start() {
 		log = testLog{s.t}
 	}
 	cfg := rpc.Config{
-		Name: "agent-rpc", Version: "test", Backend: testBackend(s.script, s.base),
+		Name: "agent-rpc", Version: "test", Backend: testBackend(s.script, s.base, s.defaults),
 		Log: slog.NewTextHandler(log, nil),
 	}
 	go func() {
