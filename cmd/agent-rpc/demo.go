@@ -91,7 +91,7 @@ func openDemo(ctx context.Context, c *client.Client, folder, where string, plain
 	if homeless {
 		s.ending.Stored = "not stored, as HOME is not set"
 	}
-	s.ending.Next = "next: agent-rpc doctor · the VS Code and Neovim plugins · README"
+	s.ending.Next = "next: agent-rpc doctor · agent-rpc run · README"
 	s.show(s.look.options())
 	s.view.DemoHeader(versionOf().Version, where)
 	return s, nil
