@@ -102,7 +102,7 @@ func (a *Agent) Spec() json.RawMessage {
 	var cfg llm.Config
 	if len(a.spec.LLM) > 0 {
 		if err := json.Unmarshal(a.spec.LLM, &cfg); err != nil {
-			return a.spec.encode(a.spec.LLM)
+			return a.spec.encode(masked(a.spec.LLM)) // no model can be made of it; that is told when one is needed
 		}
 	}
 	if cfg.Model == "" {

@@ -71,9 +71,13 @@ func (s *Spec) asksRisk() bool {
 	return s.SystemPromptKwargs.Risk == nil || *s.SystemPromptKwargs.Risk
 }
 
-// encode writes the Agent with the given LLM object, in OpenHands' order.
+// encode writes the Agent with the given LLM object, in OpenHands' order and
+// without credentials.
 func (s *Spec) encode(llm any) json.RawMessage {
-	fields := maps.Clone(s.fields)
+	fields := make(map[string]json.RawMessage, len(s.fields))
+	for name, raw := range s.fields {
+		fields[name] = masked(raw)
+	}
 	set := func(name string, v any) {
 		if raw, err := json.Marshal(v); err == nil {
 			fields[name] = raw
