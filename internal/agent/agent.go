@@ -2,8 +2,7 @@
 // is and what it can do, turns an answer into actions, and carries them out.
 //
 // It keeps no history and knows no client: the conversation hands it the
-// messages and takes its events. It starts goroutines only while several tools
-// of one answer run at once.
+// messages and takes its events. It starts no goroutine; tools that are closed do.
 package agent
 
 import (
@@ -11,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -45,6 +45,8 @@ type Deps struct {
 	AllowedRoots func() []string
 	// AllowOutside lets file tools touch any path.
 	AllowOutside bool
+	// Log takes what tools that broke leave behind; nothing does if it is nil.
+	Log *slog.Logger
 }
 
 // Agent implements [conversation.Agent].
@@ -65,6 +67,9 @@ type Agent struct {
 
 // New makes the agent of a conversation. It starts nothing.
 func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
 	spec, err := ParseSpec(env.Spec)
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "agent", Message: err.Error()}
@@ -227,7 +232,8 @@ func (a *Agent) Act(ctx context.Context, action *event.Action, output func(strin
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			result = failed(fmt.Sprintf("the tool %s broke: panic: %v\n%s", action.ToolName, p, debug.Stack()), event.ClassInternal)
+			a.deps.Log.Error("panic in a tool", "conversation", a.env.ConversationID, "tool", action.ToolName, "panic", p, "stack", string(debug.Stack()))
+			result = failed(fmt.Sprintf("the tool %s broke: panic: %v", action.ToolName, p), event.ClassInternal)
 		}
 	}()
 	t, ok := a.tools.ByName(action.ToolName)

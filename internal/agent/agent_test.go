@@ -146,7 +146,9 @@ func made(t *testing.T, m *model, spec string, change ...func(*agent.Deps)) (a *
 }
 
 // probing gives the agent of the spec the probe as its only tool.
-func probing(spec string) string { return strings.Replace(spec, "{", `{"tools":[{"name":"probe"}],`, 1) }
+func probing(spec string) string {
+	return strings.Replace(spec, "{", `{"tools":[{"name":"probe"}],`, 1)
+}
 
 const withProbe = `{"tools":[{"name":"probe"},{"name":"file_editor"}]}`
 

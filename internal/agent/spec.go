@@ -36,20 +36,20 @@ var fieldOrder = []string{
 	"system_prompt_filename", "security_policy_filename", "system_prompt_kwargs", "condenser", "critic", "tool_concurrency_limit",
 }
 
-// ParseSpec reads an Agent; nil and null give the default one.
+// ParseSpec reads an Agent; nothing, null and an empty array give the default one.
 func ParseSpec(raw json.RawMessage) (*Spec, error) {
 	s := &Spec{fields: map[string]json.RawMessage{}}
 	if len(bytes.TrimSpace(raw)) == 0 || bytes.Equal(bytes.TrimSpace(raw), []byte("[]")) {
 		raw = json.RawMessage("{}")
 	}
 	if err := json.Unmarshal(raw, s); err != nil {
-		return nil, fmt.Errorf("agent: %w", err)
+		return nil, err
 	}
 	if err := json.Unmarshal(raw, &s.fields); err != nil {
-		return nil, fmt.Errorf("agent: %w", err)
+		return nil, err
 	}
 	if s.Kind != "" && s.Kind != "Agent" {
-		return nil, fmt.Errorf("agent: kind %q is not supported; known: Agent", s.Kind)
+		return nil, fmt.Errorf("kind %q is not supported; known: Agent", s.Kind)
 	}
 	if _, given := s.fields["tools"]; !given || s.Tools == nil {
 		s.Tools = []tool.Spec{}
