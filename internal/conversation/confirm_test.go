@@ -336,3 +336,21 @@ func TestWhoWaitsForARunIsToldThatItAsks(t *testing.T) {
 		}
 	})
 }
+
+// What was approved does not wait again after a kill: the disk says so before the
+// tools begin.
+func TestAnApprovalIsOnDiskBeforeTheTools(t *testing.T) {
+	waiting(t, func(r *rig) {
+		var stored conversation.Status
+		r.agent.act = func(a *event.Action) event.Event {
+			if stored == "" {
+				stored = r.rec.stored()
+			}
+			return observed(a, "done")
+		}
+		r.mustRun()
+		if stored != conversation.Running {
+			t.Errorf("the tools began while the disk said %s", stored)
+		}
+	})
+}
