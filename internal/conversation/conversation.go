@@ -281,9 +281,18 @@ func (c *Conversation) setStatus(s Status) {
 	}
 }
 
-// save writes base_state.json and agent_rpc.json.
+// save writes base_state.json and agent_rpc.json. Where that fails the run goes
+// on: its events are what counts.
 func (c *Conversation) save() {
 	c.dirty = false
+	err := errors.New("the agent broke")
+	_ = c.guard("the state's encoding", func() { err = c.write() }) // logged
+	if err != nil {
+		c.log.Error("storing the state", "conversation", c.id, "error", err)
+	}
+}
+
+func (c *Conversation) write() error {
 	c.side.UpdatedAt = time.Now().UTC()
 	c.side.Epoch, c.side.Linear, c.side.Known = c.history.epoch, c.history.linear(), c.history.known
 	s := c.kept
@@ -294,12 +303,10 @@ func (c *Conversation) save() {
 	s.HeadIsEmpty = s.LeafEventID == "" && c.history.store.Len() > 0
 	s.Stats, s.SecretRegistry, s.Tags = c.stats.AppendJSON(nil), encoded(c.secrets), c.tags
 	side, err := json.Marshal(c.side)
-	if err == nil {
-		err = errors.Join(c.store.SaveState(s.encode()), c.store.SaveSidecar(side))
-	}
 	if err != nil {
-		c.log.Error("storing the state", "conversation", c.id, "error", err)
+		return err
 	}
+	return errors.Join(c.store.SaveState(s.encode()), c.store.SaveSidecar(side))
 }
 
 // info is a snapshot of the state.

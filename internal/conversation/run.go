@@ -118,7 +118,10 @@ func (c *Conversation) start(ctx context.Context) {
 		// After a pause the turn that was paused is finished first.
 		c.requeue()
 		if c.status != Finished && c.history.open.Len() == 0 {
-			c.takeQueue()
+			if err := c.takeQueue(); err != nil {
+				c.fail(err)
+				return
+			}
 		}
 	}
 	c.advance(ctx)
@@ -171,8 +174,12 @@ func (c *Conversation) advance(ctx context.Context) {
 		}
 	}
 	if c.status == Finished {
-		if c.closing || !c.takeQueue() {
+		if len(c.side.Queue) == 0 {
 			c.end(Finished, StopFinished)
+			return
+		}
+		if err := c.takeQueue(); err != nil {
+			c.fail(err)
 			return
 		}
 		// A new turn of the user's has its own budget of steps.
