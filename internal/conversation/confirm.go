@@ -124,6 +124,7 @@ func (c *Conversation) resolve(ctx context.Context, r Resolution) {
 	c.publishResolution(r)
 	c.side.StopReason, c.side.Asked = "", nil
 	if r.Outcome == "approved" {
+		c.tellStarted()
 		c.setStatus(Running)
 		c.run.approved = true
 		c.advance(ctx)
@@ -137,6 +138,7 @@ func (c *Conversation) resolve(ctx context.Context, r Resolution) {
 		c.end(Idle, StopRejected)
 		return
 	}
+	c.tellStarted()
 	c.setStatus(Running)
 	c.advance(ctx)
 }

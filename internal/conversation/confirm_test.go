@@ -291,8 +291,14 @@ func TestWaitingSurvivesARestart(t *testing.T) {
 			t.Errorf("run %s request %s, want %s %s", again.RunID, again.Pending[0].RequestID, runID, id)
 		}
 		r.told("asks 2") // the doorbell is rung again
+		if r.rec.begun[runID] {
+			t.Error("the run is told to go on while it waits")
+		}
 		if accepted, _, err := r.confirm(conversation.Confirmation{RequestID: id, Approve: true}); !accepted || err != nil {
 			t.Errorf("accepted %t, %v", accepted, err)
+		}
+		if !r.rec.begun[runID] {
+			t.Error("nobody was told that the run goes on")
 		}
 		r.result("a")
 		r.result("b")

@@ -23,6 +23,7 @@ type run struct {
 	// pausing and interrupting say what the user asked for.
 	pausing      bool
 	interrupting bool
+	told         bool // Started was published
 	// after is why the run before stopped.
 	after StopReason
 	// approved tells that the user said yes to the actions that are open.
@@ -104,8 +105,7 @@ func (c *Conversation) start(ctx context.Context) {
 		c.setStatus(Running)
 	}
 	c.touch()
-	id := c.run.id
-	c.publish(func(o Observer) { o.Started(id) })
+	c.tellStarted()
 	if err := c.prepare(); err != nil {
 		c.fail(err)
 		return
@@ -125,6 +125,17 @@ func (c *Conversation) start(ctx context.Context) {
 		}
 	}
 	c.advance(ctx)
+}
+
+// tellStarted tells once that the run goes on: at its start, or when it goes on
+// after it waited in a process before this one.
+func (c *Conversation) tellStarted() {
+	if c.run.told {
+		return
+	}
+	c.run.told = true
+	id := c.run.id
+	c.publish(func(o Observer) { o.Started(id) })
 }
 
 // prepare reads the history and makes sure that it begins with the system
