@@ -66,7 +66,7 @@ func newAgents(cfg *config.Config, m *models, registry *tool.Registry, host rpc.
 	return func(env conversation.AgentEnv) (conversation.Agent, error) {
 		// What is wrong with the settings is told when a model is needed.
 		settings, _ := cfg.Settings()
-		deps := agent.Deps{Models: m.masked(env.Mask), Tools: registry, AllowedRoots: host.Roots, AllowOutside: settings.AllowOutside}
+		deps := agent.Deps{Models: m.masked(env.Mask), Tools: registry, AllowedRoots: host.Roots, AllowOutside: settings.AllowOutside, Log: m.log}
 		spec, err := withDefaults(env.Spec, settings.Agent)
 		if err != nil {
 			return nil, err

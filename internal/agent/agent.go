@@ -2,8 +2,7 @@
 // is and what it can do, turns an answer into actions, and carries them out.
 //
 // It keeps no history and knows no client: the conversation hands it the
-// messages and takes its events. It starts goroutines only while several tools
-// of one answer run at once.
+// messages and takes its events. It starts no goroutine; tools that are closed do.
 package agent
 
 import (
@@ -11,7 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"log/slog"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -46,6 +45,8 @@ type Deps struct {
 	AllowedRoots func() []string
 	// AllowOutside lets file tools touch any path.
 	AllowOutside bool
+	// Log takes what tools that broke leave behind; nothing does if it is nil.
+	Log *slog.Logger
 }
 
 // Agent implements [conversation.Agent].
@@ -66,14 +67,14 @@ type Agent struct {
 
 // New makes the agent of a conversation. It starts nothing.
 func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
 	spec, err := ParseSpec(env.Spec)
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "agent", Message: err.Error()}
 	}
 	ws, err := workspace.Open(env.Workspace, false)
-	if errors.Is(err, fs.ErrNotExist) {
-		ws, err = workspace.At(env.Workspace), nil
-	}
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "workspace", Message: err.Error()}
 	}
@@ -106,7 +107,7 @@ func (a *Agent) Spec() json.RawMessage {
 	var cfg llm.Config
 	if len(a.spec.LLM) > 0 {
 		if err := json.Unmarshal(a.spec.LLM, &cfg); err != nil {
-			return a.spec.encode(a.spec.LLM)
+			return a.spec.encode(masked(a.spec.LLM)) // no model can be made of it; that is told when one is needed
 		}
 	}
 	if cfg.Model == "" {
@@ -231,7 +232,8 @@ func (a *Agent) Act(ctx context.Context, action *event.Action, output func(strin
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			result = failed(fmt.Sprintf("the tool %s broke: panic: %v\n%s", action.ToolName, p, debug.Stack()), event.ClassInternal)
+			a.deps.Log.Error("panic in a tool", "conversation", a.env.ConversationID, "tool", action.ToolName, "panic", p, "stack", string(debug.Stack()))
+			result = failed(fmt.Sprintf("the tool %s broke: panic: %v", action.ToolName, p), event.ClassInternal)
 		}
 	}()
 	t, ok := a.tools.ByName(action.ToolName)

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/tool"
 )
 
 // Describe implements [conversation.Agent].
@@ -15,7 +16,7 @@ func (a *Agent) Describe(e event.Event, action *event.Action) *event.Display {
 		if action == nil {
 			action = &event.Action{ToolName: e.ToolName, ToolCallID: e.ToolCallID}
 		}
-		return a.describeCall(action, e, event.StatusCompleted)
+		return a.describeCall(action, e, tool.Status(e.Observation))
 	case *event.UserReject:
 		d := a.describeAnswered(action, e.ToolName)
 		d.Summary = "rejected: " + firstLine(e.RejectionReason)

@@ -36,20 +36,20 @@ var fieldOrder = []string{
 	"system_prompt_filename", "security_policy_filename", "system_prompt_kwargs", "condenser", "critic", "tool_concurrency_limit",
 }
 
-// ParseSpec reads an Agent; nil and null give the default one.
+// ParseSpec reads an Agent; nothing, null and an empty array give the default one.
 func ParseSpec(raw json.RawMessage) (*Spec, error) {
 	s := &Spec{fields: map[string]json.RawMessage{}}
 	if len(bytes.TrimSpace(raw)) == 0 || bytes.Equal(bytes.TrimSpace(raw), []byte("[]")) {
 		raw = json.RawMessage("{}")
 	}
 	if err := json.Unmarshal(raw, s); err != nil {
-		return nil, fmt.Errorf("agent: %w", err)
+		return nil, err
 	}
 	if err := json.Unmarshal(raw, &s.fields); err != nil {
-		return nil, fmt.Errorf("agent: %w", err)
+		return nil, err
 	}
 	if s.Kind != "" && s.Kind != "Agent" {
-		return nil, fmt.Errorf("agent: kind %q is not supported; known: Agent", s.Kind)
+		return nil, fmt.Errorf("kind %q is not supported; known: Agent", s.Kind)
 	}
 	if _, given := s.fields["tools"]; !given || s.Tools == nil {
 		s.Tools = []tool.Spec{}
@@ -76,9 +76,13 @@ func (s *Spec) asksRisk() bool {
 	return s.SystemPromptKwargs.Risk == nil || *s.SystemPromptKwargs.Risk
 }
 
-// encode writes the Agent with the given LLM object, in OpenHands' order.
+// encode writes the Agent with the given LLM object, in OpenHands' order and
+// without credentials.
 func (s *Spec) encode(llm any) json.RawMessage {
-	fields := maps.Clone(s.fields)
+	fields := make(map[string]json.RawMessage, len(s.fields))
+	for name, raw := range s.fields {
+		fields[name] = masked(raw)
+	}
 	set := func(name string, v any) {
 		if raw, err := json.Marshal(v); err == nil {
 			fields[name] = raw

@@ -132,6 +132,7 @@ func (c *Conversation) resolve(ctx context.Context, r Resolution, accepted func(
 	c.setStatus(Running)
 	c.secure()
 	accepted()
+	c.tellStarted()
 	switch {
 	case err != nil:
 		c.fail(err)

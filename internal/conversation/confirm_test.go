@@ -291,8 +291,14 @@ func TestWaitingSurvivesARestart(t *testing.T) {
 			t.Errorf("run %s request %s, want %s %s", again.RunID, again.Pending[0].RequestID, runID, id)
 		}
 		r.told("asks 2") // the doorbell is rung again
+		if r.rec.begun[runID] {
+			t.Error("the run is told to go on while it waits")
+		}
 		if accepted, _, err := r.confirm(conversation.Confirmation{RequestID: id, Approve: true}); !accepted || err != nil {
 			t.Errorf("accepted %t, %v", accepted, err)
+		}
+		if !r.rec.begun[runID] {
+			t.Error("nobody was told that the run goes on")
 		}
 		r.result("a")
 		r.result("b")
@@ -333,6 +339,24 @@ func TestWhoWaitsForARunIsToldThatItAsks(t *testing.T) {
 		if len(outcomes) != 2 || outcomes[0].Status != conversation.WaitingForConfirmation || outcomes[0].StopReason != conversation.StopWaiting ||
 			outcomes[1].Status != conversation.Finished || outcomes[0].RunID != outcomes[1].RunID {
 			t.Errorf("outcomes: %+v", outcomes)
+		}
+	})
+}
+
+// What was approved does not wait again after a kill: the disk says so before the
+// tools begin.
+func TestAnApprovalIsOnDiskBeforeTheTools(t *testing.T) {
+	waiting(t, func(r *rig) {
+		var stored conversation.Status
+		r.agent.act = func(a *event.Action) event.Event {
+			if stored == "" {
+				stored = r.rec.stored()
+			}
+			return observed(a, "done")
+		}
+		r.mustRun()
+		if stored != conversation.Running {
+			t.Errorf("the tools began while the disk said %s", stored)
 		}
 	})
 }

@@ -289,9 +289,18 @@ func (c *Conversation) secure() {
 
 // save writes agent_rpc.json and base_state.json, in this order: a process that
 // dies between them leaves a status that is one step behind its record, which
-// recover understands, never one whose run is not known.
+// recover understands, never one whose run is not known. Where it fails
+// the run goes on: its events are what counts.
 func (c *Conversation) save() {
 	c.dirty = false
+	err := errors.New("the agent broke")
+	_ = c.guard("the state's encoding", func() { err = c.write() }) // logged
+	if err != nil {
+		c.log.Error("storing the state", "conversation", c.id, "error", err)
+	}
+}
+
+func (c *Conversation) write() error {
 	c.side.UpdatedAt = time.Now().UTC()
 	c.side.Epoch, c.side.Linear, c.side.Known = c.history.epoch, c.history.linear(), c.history.known
 	c.side.Executing = c.run != nil && c.status != WaitingForConfirmation
@@ -303,12 +312,10 @@ func (c *Conversation) save() {
 	s.HeadIsEmpty = s.LeafEventID == "" && c.history.store.Len() > 0
 	s.Stats, s.SecretRegistry, s.Tags = c.stats.AppendJSON(nil), encoded(c.secrets), c.tags
 	side, err := json.Marshal(c.side)
-	if err == nil {
-		err = errors.Join(c.store.SaveSidecar(side), c.store.SaveState(s.encode()))
-	}
 	if err != nil {
-		c.log.Error("storing the state", "conversation", c.id, "error", err)
+		return err
 	}
+	return errors.Join(c.store.SaveSidecar(side), c.store.SaveState(s.encode()))
 }
 
 // info is a snapshot of the state.

@@ -139,6 +139,31 @@ func TestPanicsOfTheAgent(t *testing.T) {
 			}
 		})
 	})
+	t.Run("in Render", func(t *testing.T) {
+		play(t, conversation.Options{}, func(r *rig) {
+			r.agent.render = func() { panic("boom") }
+			r.ask("work")
+			r.answer(do(call("a")))
+			r.result("a")
+			r.status(conversation.Failed, conversation.StopError)
+			r.told(`user "work"`, "call a", "result a", "error InternalError", "ended error error")
+			r.agent.render = nil
+			r.mustRun()
+			r.answer(say("done"))
+		})
+	})
+	t.Run("in Spec", func(t *testing.T) {
+		play(t, conversation.Options{}, func(r *rig) {
+			r.agent.spec = func() { panic("boom") }
+			r.ask("work")
+			r.agent.spec = nil
+			r.answer(say("done"))
+			r.status(conversation.Finished, conversation.StopFinished)
+			if s := r.state()["execution_status"]; s != "finished" {
+				t.Errorf("stored %v", s)
+			}
+		})
+	})
 	t.Run("in Outside", func(t *testing.T) {
 		play(t, conversation.Options{}, func(r *rig) {
 			r.agent.where = func(*event.Action) string { panic("boom") }
@@ -278,6 +303,53 @@ func TestADiskThatRefuses(t *testing.T) {
 			r.told("failed a", "failed b")
 			r.answer(say("done"))
 			r.status(conversation.Finished, conversation.StopFinished)
+		})
+	})
+	t.Run("what waits", func(t *testing.T) {
+		play(t, conversation.Options{}, func(r *rig) {
+			r.ask("work")
+			for _, busy := range []conversation.WhenBusy{conversation.Queue, conversation.Steer} {
+				if _, err := r.send(string(busy), "", false, busy); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r.thinking().answers <- answer{err: errors.New("no")}
+			r.info()
+			mend := breakDisk(r)
+			_, err := r.send("newest", "", true, conversation.Queue)
+			persistence(t, err)
+			r.mustRun()
+			r.quiet()
+			r.status(conversation.Failed, conversation.StopError)
+			if n := len(r.info().Queued); n != 2 {
+				t.Errorf("%d messages wait still", n)
+			}
+			mend()
+			r.rec.told()
+			r.mustRun()
+			r.told(`user "steer"`, `user "queue"`)
+			r.answer(say("done"))
+		})
+	})
+	t.Run("what waits for the end of the turn", func(t *testing.T) {
+		play(t, conversation.Options{}, func(r *rig) {
+			r.ask("work")
+			var mend func()
+			if _, err := r.send("queued", "", false, conversation.Queue); err != nil {
+				t.Fatal(err)
+			}
+			r.agent.act = func(a *event.Action) event.Event { return observed(a, "done") }
+			r.rec.onEvent = func(e event.Event) {
+				if o, ok := e.(*event.Observation); ok && o.ToolCallID == "finish" {
+					mend = breakDisk(r)
+				}
+			}
+			r.answer(do(call("finish")))
+			r.status(conversation.Failed, conversation.StopError)
+			if n := len(r.info().Queued); n != 1 {
+				t.Errorf("%d messages wait still", n)
+			}
+			mend()
 		})
 	})
 	t.Run("a decision", func(t *testing.T) {

@@ -31,6 +31,8 @@ type fake struct {
 	outside  map[string]string // by tool call id
 	describe func(event.Event) *event.Display
 	prompt   func() *event.SystemPrompt
+	spec     func()
+	render   func()
 	where    func(*event.Action) string
 	ask      func(context.Context) (string, stats.Call, error)
 	// think, if not nil, answers at once.
@@ -105,6 +107,9 @@ func (f *fake) Ask(ctx context.Context, _ []event.LLMMessage) (string, stats.Cal
 }
 
 func (f *fake) Spec() json.RawMessage {
+	if f.spec != nil {
+		f.spec()
+	}
 	if f.env.Spec != nil {
 		return f.env.Spec
 	}
@@ -123,6 +128,9 @@ func (f *fake) SystemPrompt([]string) *event.SystemPrompt {
 }
 
 func (f *fake) Render(observation json.RawMessage) []event.Content {
+	if f.render != nil {
+		f.render()
+	}
 	return []event.Content{event.Text(string(observation))}
 }
 

@@ -155,7 +155,8 @@ type Observer interface {
 	// State gives the whole state; ended tells that this is the one terminal
 	// state of the run that info names.
 	State(info Info, ended bool)
-	// Started and Ended frame a run; Ended comes after its terminal State.
+	// Started and Ended frame a run; Ended comes after its terminal State. A run
+	// that waited in a process before this one starts when it goes on.
 	Started(runID string)
 	Ended(o Outcome)
 	// Waiting rings the doorbell: something waits for the user.

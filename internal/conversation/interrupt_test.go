@@ -1,6 +1,8 @@
 package conversation_test
 
 import (
+	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -301,4 +303,35 @@ func TestATitleInTheMakingEndsWithTheConversation(t *testing.T) {
 			t.Errorf("the title: %v", err)
 		}
 	})
+}
+
+// A model that streams on while it is given up is not heard behind the end. This
+// one is outside a bubble, where nothing may go on while the clock does.
+func TestDeltasWhileGivingUp(t *testing.T) {
+	m := conversation.NewManager(t.Context(), conversation.Config{Log: discard, NewAgent: func(env conversation.AgentEnv) (conversation.Agent, error) {
+		return &fake{env: env, think: func(q conversation.Question) (*conversation.Thought, error) {
+			for t.Context().Err() == nil { // it ends with the test, and ignores all else
+				q.Stream(conversation.Piece{Stream: conversation.StreamText, Text: "on and on "})
+				runtime.Gosched()
+			}
+			return say("late"), nil
+		}}, nil
+	}})
+	for range 4 {
+		c, _, err := m.Create(t.Context(), conversation.Options{Workspace: "/workspace"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec := newRecorder(t, "", conversation.Cursor{Epoch: 1})
+		started := make(chan struct{})
+		err = c.Subscribe(rec, conversation.Since{}, func(conversation.Opened, error) {})
+		err = errors.Join(err, c.Run(func(string, error) { close(started) }, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-started
+	}
+	if err := m.CloseAll(t.Context()); err != nil {
+		t.Error(err)
+	}
 }

@@ -97,7 +97,9 @@ func (c *Conversation) accept(ctx context.Context, m Outgoing, run bool, whenBus
 		return Sent{}, err
 	}
 	c.requeue()
-	c.takeQueue()
+	if err := c.takeQueue(); err != nil {
+		return Sent{}, err
+	}
 	seq, err := c.appendMessage(m)
 	if err != nil {
 		return Sent{}, err
@@ -152,23 +154,16 @@ func (c *Conversation) requeue() {
 	}
 }
 
-// takeQueue appends what is queued; false if there was nothing, or the disk
-// refused.
-func (c *Conversation) takeQueue() bool {
-	if len(c.side.Queue) == 0 {
-		return false
-	}
-	queue := c.side.Queue
-	c.side.Queue = nil
-	c.touch()
-	for i, m := range queue {
-		if _, err := c.appendMessage(m); err != nil {
-			c.log.Error("appending a queued message", "conversation", c.id, "error", err)
-			c.side.Queue = queue[i:]
-			return i > 0
+// takeQueue appends what is queued. Where the disk refuses the rest stays queued.
+func (c *Conversation) takeQueue() error {
+	for len(c.side.Queue) > 0 {
+		if _, err := c.appendMessage(c.side.Queue[0]); err != nil {
+			return err
 		}
+		c.side.Queue = c.side.Queue[1:]
+		c.touch()
 	}
-	return true
+	return nil
 }
 
 // takeSteering appends what is meant for the next step, and puts a run that was

@@ -166,6 +166,7 @@ func read(s *store.Store, o Options, e env) (*Conversation, error) {
 	if stored != nil {
 		c.history.lastUserMessage = stored.LastUserMessageID
 	}
+	c.side.dropSent(s)
 	if c.side.CreatedAt.IsZero() {
 		c.side.CreatedAt = firstTime(c.history)
 	}

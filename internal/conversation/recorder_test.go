@@ -49,8 +49,10 @@ type recorder struct {
 	last    conversation.Info
 	asked   map[string]bool
 	answers map[string]int
-	// onState is called with every terminal state, from the callback.
+	// onState is called with every terminal state and onEvent with every event,
+	// from the callback.
 	onState func(conversation.Info)
+	onEvent func(event.Event)
 }
 
 func newRecorder(t reporter, dir string, at conversation.Cursor) *recorder {
@@ -114,6 +116,9 @@ func (r *recorder) Event(epoch int, rec conversation.Record) {
 		r.note("%s", strings.ToLower(strings.TrimSuffix(rec.Event.Kind(), "Event")))
 	}
 	r.final["text "+id], r.final["reasoning "+id] = true, true
+	if r.onEvent != nil {
+		r.onEvent(rec.Event)
+	}
 }
 
 func (r *recorder) Delta(d conversation.Delta) {

@@ -147,6 +147,29 @@ func TestRecoveryAfterACrash(t *testing.T) {
 	}
 }
 
+// The process died after a queued message had become an event and before the
+// queue was written without it.
+func TestAQueuedMessageThatWasSent(t *testing.T) {
+	play(t, conversation.Options{}, func(r *rig) {
+		sent := r.ask("work")
+		r.answer(say("done"))
+		r.close()
+		for _, list := range []string{"queue", "steering"} {
+			r.edit("agent_rpc.json", func(s map[string]any) {
+				s[list] = []any{map[string]any{"messageId": sent.MessageID, "message": map[string]any{"role": "user", "content": []any{}}}}
+			})
+		}
+		r.reopen()
+		if n := len(r.info().Queued); n != 0 {
+			t.Errorf("%d messages wait", n)
+		}
+		r.ask("more")
+		r.told(`user "more"`)
+		r.answer(say("done"))
+		r.status(conversation.Finished, conversation.StopFinished)
+	})
+}
+
 func (r *rig) page(q conversation.Query) (page conversation.Page) {
 	r.t.Helper()
 	var err error

@@ -23,6 +23,7 @@ type run struct {
 	// pausing and interrupting say what the user asked for.
 	pausing      bool
 	interrupting bool
+	told         bool // Started was published
 	// after is why the run before stopped.
 	after StopReason
 	// approved tells that the user said yes to the actions that are open.
@@ -107,10 +108,9 @@ func (c *Conversation) start(ctx context.Context, accepted func()) {
 		c.setStatus(Running)
 	}
 	c.touch()
-	id := c.run.id
 	c.secure()
 	accepted()
-	c.publish(func(o Observer) { o.Started(id) })
+	c.tellStarted()
 	if err := c.prepare(); err != nil {
 		c.fail(err)
 		return
@@ -123,10 +123,24 @@ func (c *Conversation) start(ctx context.Context, accepted func()) {
 		// After a pause the turn that was paused is finished first.
 		c.requeue()
 		if c.status != Finished && c.history.open.Len() == 0 {
-			c.takeQueue()
+			if err := c.takeQueue(); err != nil {
+				c.fail(err)
+				return
+			}
 		}
 	}
 	c.advance(ctx)
+}
+
+// tellStarted tells once that the run goes on: at its start, or when it goes on
+// after it waited in a process before this one.
+func (c *Conversation) tellStarted() {
+	if c.run.told {
+		return
+	}
+	c.run.told = true
+	id := c.run.id
+	c.publish(func(o Observer) { o.Started(id) })
 }
 
 // prepare reads the history and makes sure that it begins with the system
@@ -176,8 +190,12 @@ func (c *Conversation) advance(ctx context.Context) {
 		}
 	}
 	if c.status == Finished {
-		if c.closing || !c.takeQueue() {
+		if len(c.side.Queue) == 0 {
 			c.end(Finished, StopFinished)
+			return
+		}
+		if err := c.takeQueue(); err != nil {
+			c.fail(err)
 			return
 		}
 		// A new turn of the user's has its own budget of steps.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/store"
 )
 
 // baseState is OpenHands' base_state.json, in its order of fields.
@@ -157,6 +159,16 @@ func (sc *sidecar) reconcile(s Status) {
 	if s != Failed && s != Stuck {
 		sc.Error = nil
 	}
+}
+
+// dropSent drops the messages that wait although they are in the log: the process
+// died between the two writes.
+func (sc *sidecar) dropSent(s *store.Store) {
+	sent := func(m Outgoing) bool {
+		_, ok := s.Index(m.ID)
+		return ok
+	}
+	sc.Queue, sc.Steering = slices.DeleteFunc(sc.Queue, sent), slices.DeleteFunc(sc.Steering, sent)
 }
 
 // object builds a JSON object field by field.

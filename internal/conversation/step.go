@@ -16,6 +16,11 @@ import (
 // what is to be done with its result in the conversation's goroutine. A result
 // that comes after the phase was given up is thrown away.
 func (c *Conversation) begin(ctx context.Context, do func(context.Context, *phase) func(context.Context)) {
+	if c.dirty {
+		// The disk says what is going on before it goes on: after a kill nothing that
+		// was approved waits again, and no run is forgotten.
+		c.save()
+	}
 	workCtx, cancel := context.WithCancel(ctx)
 	work := &phase{cancel: cancel}
 	c.run.phase = work

@@ -33,9 +33,9 @@ func (m scriptModels) Open(cfg llm.Config, workspace string) (llm.Model, error) 
 	return scripted.Open(cfg, scripted.Options{Workspace: workspace})
 }
 
-func testBackend(script, base string, defaults conversation.Options) func(json.RawMessage, rpc.Host) (rpc.Backend, error) {
+func testBackend(models agent.Models, base string, defaults conversation.Options) func(json.RawMessage, rpc.Host) (rpc.Backend, error) {
 	return func(_ json.RawMessage, host rpc.Host) (rpc.Backend, error) {
-		deps := agent.Deps{Models: scriptModels{script}, Tools: testTools(), AllowedRoots: host.Roots}
+		deps := agent.Deps{Models: models, Tools: testTools(), AllowedRoots: host.Roots}
 		return rpc.Backend{
 			NewAgent:         func(env conversation.AgentEnv) (conversation.Agent, error) { return agent.New(deps, env) },
 			ConversationsDir: base,

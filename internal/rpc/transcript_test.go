@@ -19,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
+	"github.com/agent-rpc/agent-rpc/internal/agent"
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/rpc"
 )
@@ -105,6 +106,10 @@ type session struct {
 	t                  *testing.T
 	root, base, script string
 	defaults           conversation.Options
+	// models are what the agents ask; the script if nil.
+	models agent.Models
+	// onMessage, if not nil, is called with each message as it comes.
+	onMessage func(message)
 
 	in     io.WriteCloser
 	code   chan int
@@ -161,8 +166,12 @@ func (s *session) start() {
 	if testing.Verbose() {
 		log = testLog{s.t}
 	}
+	models := s.models
+	if models == nil {
+		models = scriptModels{s.script}
+	}
 	cfg := rpc.Config{
-		Name: "agent-rpc", Version: "test", Backend: testBackend(s.script, s.base, s.defaults),
+		Name: "agent-rpc", Version: "test", Backend: testBackend(models, s.base, s.defaults),
 		Log: slog.NewTextHandler(log, nil),
 	}
 	go func() {
@@ -212,6 +221,9 @@ func (s *session) receive(out io.Reader) {
 		m := message{raw: body}
 		if err := json.Unmarshal(body, &m); err != nil {
 			s.t.Errorf("the server sent no JSON: %q", body)
+		}
+		if s.onMessage != nil {
+			s.onMessage(m)
 		}
 		s.mu.Lock()
 		s.messages = append(s.messages, m)

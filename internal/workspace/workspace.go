@@ -36,13 +36,6 @@ func Open(root string, create bool) (*Local, error) {
 	return w, nil
 }
 
-// At is the workspace of a folder that need not be there: what was done in one
-// that is gone can still be read.
-func At(root string) *Local {
-	root = filepath.Clean(root)
-	return &Local{root: root, real: root}
-}
-
 func open(root string, create bool) (*Local, error) {
 	if root == "" {
 		return nil, errors.New("the path is empty")
