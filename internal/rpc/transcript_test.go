@@ -56,9 +56,11 @@ func TestTranscripts(t *testing.T) {
 // is to be stored is refused, and one in memory works.
 func TestNoFolderForConversations(t *testing.T) {
 	s := newSession(t)
+	base := s.base
 	s.base = ""
 	s.write(s.script, []byte(`"Done."`))
 	s.start()
+	s.base = base // which shows it as $BASE
 	s.step(`request initialize {"processId":null,"rootUri":null,"capabilities":{},"workspaceFolders":[{"uri":"$ROOT","name":"p"}],"initializationOptions":{"agentRpc":{"versions":[1]}}}`)
 	s.step(`request conversation/list {}`)
 	s.step(`request conversation/create {}`)
