@@ -6,6 +6,8 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"os/user"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -26,8 +28,20 @@ import (
 
 // newConfig finds the settings; it reads nothing yet.
 func newConfig() *config.Config {
-	home, _ := os.UserHomeDir() // without one only absolute paths work, and say so
-	return config.Load(os.LookupEnv, home)
+	return config.Load(os.LookupEnv, homeDir())
+}
+
+// homeDir is the user's home: what the environment says, else what the system
+// knows of the user. Without one it is empty: only absolute paths work then, and
+// say so.
+func homeDir() string {
+	if dir, err := os.UserHomeDir(); err == nil && filepath.IsAbs(dir) {
+		return dir
+	}
+	if u, err := user.Current(); err == nil && filepath.IsAbs(u.HomeDir) {
+		return u.HomeDir
+	}
+	return ""
 }
 
 // newBackend makes what the server translates to.

@@ -97,6 +97,8 @@ type host struct {
 	// gone is closed when the process has ended and all its output is read.
 	gone   chan struct{}
 	killed bool
+	// stateDir is where the server says that it stores conversations.
+	stateDir string
 
 	mu      sync.Mutex
 	arrived *sync.Cond
@@ -444,8 +446,16 @@ func (h *host) initializeFor(pid int, options string) {
 	if options != "" {
 		options = "," + options
 	}
-	h.call(nil, "initialize", `{"processId":%s,"rootUri":null,"capabilities":{},"workspaceFolders":[{"uri":%q,"name":"project"}],
+	var result struct {
+		Capabilities struct {
+			Experimental struct {
+				AgentRPC struct{ StateDir string }
+			}
+		}
+	}
+	h.call(&result, "initialize", `{"processId":%s,"rootUri":null,"capabilities":{},"workspaceFolders":[{"uri":%q,"name":"project"}],
 		"initializationOptions":{"agentRpc":{"versions":[1]%s}}}`, parent, "file://"+h.folder, options)
+	h.stateDir = result.Capabilities.Experimental.AgentRPC.StateDir
 	h.notify("initialized", "{}")
 }
 

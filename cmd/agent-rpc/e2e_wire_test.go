@@ -83,55 +83,59 @@ func TestStdoutIsProtocolOnly(t *testing.T) {
 	}
 }
 
-// malformed are inputs that are no messages, and the codes of the errors that
+// malformed gives inputs that are no messages, and the codes of the errors that
 // they are answered with. Each ends at a line end or a frame's end.
-var malformed = map[string]struct {
+func malformed() map[string]malformedInput {
+	return map[string]malformedInput{
+		"an empty line":               {"\r\n", nil},
+		"empty lines":                 {"\n\n\r\n\n", nil},
+		"words":                       {"hello there\r\n", nil},
+		"bytes":                       {"\x00\x01\xfe\xff\x80\r\n", nil},
+		"a long line":                 {strings.Repeat("x", 1<<20) + "\n", nil},
+		"many headers":                {strings.Repeat("X-Header: y\r\n", 10000) + "\r\n", nil},
+		"JSON without a header":       {`{"jsonrpc":"2.0","id":1,"method":"agent/ping"}` + "\r\n", nil},
+		"a length that is a word":     {"Content-Length: many\r\n\r\n", []int{-32700}},
+		"a length below zero":         {"Content-Length: -1\r\n\r\n", []int{-32700}},
+		"a length that overflows":     {"Content-Length: 99999999999999999999\r\n\r\n", []int{-32700}},
+		"no length":                   {"Content-Type: application/json\r\n\r\n", nil},
+		"nothing":                     {framed(""), []int{-32700}},
+		"half an object":              {framed(`{"jsonrpc":"2.0","id":1,`), []int{-32700}},
+		"two objects":                 {framed(`{"jsonrpc":"2.0","id":1,"method":"agent/ping"}{}`), []int{-32700}},
+		"bytes in a frame":            {framed("\xff\xfe\x00"), []int{-32700}},
+		"no UTF-8 in a string":        {framed("{\"jsonrpc\":\"2.0\",\"id\":\"\xff\",\"method\":\"no/such\"}"), nil},
+		"half a surrogate":            {framed(`{"jsonrpc":"2.0","id":77,"method":"\ud800"}`), nil},
+		"a number":                    {framed("5"), []int{-32600}},
+		"a string":                    {framed(`"x"`), []int{-32600}},
+		"null":                        {framed("null"), []int{-32600}},
+		"an empty object":             {framed("{}"), []int{-32600}},
+		"an empty batch":              {framed("[]"), []int{-32600}},
+		"a batch":                     {framed(`[{"jsonrpc":"2.0","id":1,"method":"agent/ping"},{"jsonrpc":"2.0","id":2,"method":"agent/ping"}]`), []int{-32600}},
+		"deep arrays":                 {framed(strings.Repeat("[", 200000)), nil},
+		"deep objects":                {framed(strings.Repeat(`{"a":`, 200000)), nil},
+		"deep params":                 {framed(`{"jsonrpc":"2.0","id":1234,"method":"agent/ping","params":{"a":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}}`), nil},
+		"an id that is null":          {framed(`{"jsonrpc":"2.0","id":null,"method":"agent/ping"}`), []int{-32600}},
+		"an id that is an object":     {framed(`{"jsonrpc":"2.0","id":{},"method":"agent/ping"}`), []int{-32600}},
+		"an id that is an array":      {framed(`{"jsonrpc":"2.0","id":[1],"method":"agent/ping"}`), []int{-32600}},
+		"an id that is a boolean":     {framed(`{"jsonrpc":"2.0","id":true,"method":"agent/ping"}`), []int{-32600}},
+		"a method that is a number":   {framed(`{"jsonrpc":"2.0","id":1,"method":5}`), nil},
+		"params that are a string":    {framed(`{"jsonrpc":"2.0","id":1235,"method":"conversation/list","params":"x"}`), nil},
+		"a reply to nothing":          {framed(`{"jsonrpc":"2.0","id":4711,"result":{}}`), nil},
+		"an error to nothing":         {framed(`{"jsonrpc":"2.0","id":"x","error":{"code":1,"message":"m"}}`), nil},
+		"an error that is a string":   {framed(`{"jsonrpc":"2.0","id":1,"error":"m"}`), nil},
+		"a result and an error":       {framed(`{"jsonrpc":"2.0","id":1,"result":1,"error":{"code":1,"message":"m"}}`), nil},
+		"an unknown notification":     {framed(`{"jsonrpc":"2.0","method":"no/such"}`), nil},
+		"a cancellation of nothing":   {framed(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":99}}`), nil},
+		"a cancellation of what":      {framed(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":5}`), nil},
+		"an unknown document":         {framed(`{"jsonrpc":"2.0","method":"textDocument/didChange","params":{"textDocument":5}}`), nil},
+		"a frame that is too large":   {framed(strings.Repeat(" ", 64<<20) + "{}"), []int{-32600}},
+		"a second initialize":         {framed(`{"jsonrpc":"2.0","id":1236,"method":"initialize","params":{}}`), nil},
+		"a length that is given late": {"X: y\r\nContent-Length: 2\r\n\r\n[]", []int{-32600}},
+	}
+}
+
+type malformedInput struct {
 	input string
-	codes []int
-}{
-	"an empty line":               {"\r\n", nil},
-	"empty lines":                 {"\n\n\r\n\n", nil},
-	"words":                       {"hello there\r\n", nil},
-	"bytes":                       {"\x00\x01\xfe\xff\x80\r\n", nil},
-	"a long line":                 {strings.Repeat("x", 1<<20) + "\n", nil},
-	"many headers":                {strings.Repeat("X-Header: y\r\n", 10000) + "\r\n", nil},
-	"JSON without a header":       {`{"jsonrpc":"2.0","id":1,"method":"agent/ping"}` + "\r\n", nil},
-	"a length that is a word":     {"Content-Length: many\r\n\r\n", []int{-32700}},
-	"a length below zero":         {"Content-Length: -1\r\n\r\n", []int{-32700}},
-	"a length that overflows":     {"Content-Length: 99999999999999999999\r\n\r\n", []int{-32700}},
-	"no length":                   {"Content-Type: application/json\r\n\r\n", nil},
-	"nothing":                     {framed(""), []int{-32700}},
-	"half an object":              {framed(`{"jsonrpc":"2.0","id":1,`), []int{-32700}},
-	"two objects":                 {framed(`{"jsonrpc":"2.0","id":1,"method":"agent/ping"}{}`), []int{-32700}},
-	"bytes in a frame":            {framed("\xff\xfe\x00"), []int{-32700}},
-	"no UTF-8 in a string":        {framed("{\"jsonrpc\":\"2.0\",\"id\":\"\xff\",\"method\":\"no/such\"}"), nil},
-	"half a surrogate":            {framed(`{"jsonrpc":"2.0","id":77,"method":"\ud800"}`), nil},
-	"a number":                    {framed("5"), []int{-32600}},
-	"a string":                    {framed(`"x"`), []int{-32600}},
-	"null":                        {framed("null"), []int{-32600}},
-	"an empty object":             {framed("{}"), []int{-32600}},
-	"an empty batch":              {framed("[]"), []int{-32600}},
-	"a batch":                     {framed(`[{"jsonrpc":"2.0","id":1,"method":"agent/ping"},{"jsonrpc":"2.0","id":2,"method":"agent/ping"}]`), []int{-32600}},
-	"deep arrays":                 {framed(strings.Repeat("[", 200000)), nil},
-	"deep objects":                {framed(strings.Repeat(`{"a":`, 200000)), nil},
-	"deep params":                 {framed(`{"jsonrpc":"2.0","id":1234,"method":"agent/ping","params":{"a":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}}`), nil},
-	"an id that is null":          {framed(`{"jsonrpc":"2.0","id":null,"method":"agent/ping"}`), []int{-32600}},
-	"an id that is an object":     {framed(`{"jsonrpc":"2.0","id":{},"method":"agent/ping"}`), []int{-32600}},
-	"an id that is an array":      {framed(`{"jsonrpc":"2.0","id":[1],"method":"agent/ping"}`), []int{-32600}},
-	"an id that is a boolean":     {framed(`{"jsonrpc":"2.0","id":true,"method":"agent/ping"}`), []int{-32600}},
-	"a method that is a number":   {framed(`{"jsonrpc":"2.0","id":1,"method":5}`), nil},
-	"params that are a string":    {framed(`{"jsonrpc":"2.0","id":1235,"method":"conversation/list","params":"x"}`), nil},
-	"a reply to nothing":          {framed(`{"jsonrpc":"2.0","id":4711,"result":{}}`), nil},
-	"an error to nothing":         {framed(`{"jsonrpc":"2.0","id":"x","error":{"code":1,"message":"m"}}`), nil},
-	"an error that is a string":   {framed(`{"jsonrpc":"2.0","id":1,"error":"m"}`), nil},
-	"a result and an error":       {framed(`{"jsonrpc":"2.0","id":1,"result":1,"error":{"code":1,"message":"m"}}`), nil},
-	"an unknown notification":     {framed(`{"jsonrpc":"2.0","method":"no/such"}`), nil},
-	"a cancellation of nothing":   {framed(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":99}}`), nil},
-	"a cancellation of what":      {framed(`{"jsonrpc":"2.0","method":"$/cancelRequest","params":5}`), nil},
-	"an unknown document":         {framed(`{"jsonrpc":"2.0","method":"textDocument/didChange","params":{"textDocument":5}}`), nil},
-	"a frame that is too large":   {framed(strings.Repeat(" ", 64<<20) + "{}"), []int{-32600}},
-	"a second initialize":         {framed(`{"jsonrpc":"2.0","id":1236,"method":"initialize","params":{}}`), nil},
-	"a length that is given late": {"X: y\r\nContent-Length: 2\r\n\r\n[]", []int{-32600}},
+	codes []int // nil for whatever the server says
 }
 
 func framed(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body) }
@@ -141,7 +145,7 @@ func framed(body string) string { return fmt.Sprintf("Content-Length: %d\r\n\r\n
 func TestMalformedInput(t *testing.T) {
 	h := newPlace(t, "").start()
 	h.initialize("")
-	for name, m := range malformed {
+	for name, m := range malformed() {
 		t.Run(name, func(t *testing.T) {
 			unnamed := func() (codes []int) {
 				for _, f := range h.all(func(f *frame) bool { return f.Method == "" && string(f.ID) == "null" }) {
@@ -231,20 +235,24 @@ func TestOddParams(t *testing.T) {
 	h.shutdown()
 }
 
-// TestSlowReader: a client that stops reading while a run produces more than
-// fits into the queue loses nothing that it can't ask for.
+// TestSlowReader: a client that stops reading while a conversation produces more
+// than fits into the queue loses nothing that it can't ask for.
 func TestSlowReader(t *testing.T) {
-	// Each step is an event of about 2 MB: the call and its arguments.
+	t.Parallel()
 	p := newPlace(t, `
-{"calls": [{"think": {"thought": "${last_user_message}"}}], "repeat": 30}
+{"text": "I speak while nobody listens.", "chunk": 1, "calls": [{"think": {"thought": "Does anybody listen?"}}]}
 {"calls": [{"terminal": {"command": "echo > ${workspace}/done"}}]}
 "Done."`)
 	done := p.fifo("done")
 	h := p.start()
 	h.initialize(`"deltas":{}`)
-	id := h.create(`"persistenceDir":null,"stuckDetection":false`)
+	id := h.create(`"persistenceDir":null`)
 	h.hold()
-	begin := h.send("conversation/sendMessage", fmt.Sprintf(`{"id":%q,"message":%q,"run":true}`, id, strings.Repeat("thinking ", 1<<17)))
+	large := strings.Repeat("listen! ", 1<<17)
+	var begin string
+	for i := range 42 {
+		begin = h.send("conversation/sendMessage", fmt.Sprintf(`{"id":%q,"message":%q,"run":%v}`, id, large, i == 41))
+	}
 	ended(t, done(), "the command at the end of the run")
 	h.release()
 	var sent struct{ RunID string }
@@ -310,29 +318,34 @@ func TestSlowReader(t *testing.T) {
 // TestSlowReaderMemory: what a client does not read costs the server no more
 // than its queue.
 func TestSlowReaderMemory(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, `
-{"calls": [{"think": {"thought": "${last_user_message}"}}], "repeat": 4}
-"Done."
-{"when": "^Again", "then": [{"calls": [{"terminal": {"command": "echo > ${workspace}/again"}}]}, "Done again."]}`)
-	again := p.fifo("again")
+{"calls": [{"terminal": {"command": "echo > ${workspace}/done"}}]}
+"Done."`)
+	done := p.fifo("done")
 	h := p.start()
 	h.initialize("")
-	id := h.create(`"stuckDetection":false`)
-	if end := h.settled(h.say(id, strings.Repeat("thinking ", 1<<17))); end.Status != "finished" {
-		t.Fatalf("the run ended as %+v", end)
+	id := h.create("")
+	large := strings.Repeat("listen! ", 1<<17)
+	for range 8 {
+		h.call(nil, "conversation/sendMessage", `{"id":%q,"message":%q}`, id, large)
 	}
 	before := memory(t, h)
 	h.hold()
-	// The history is some 10 MB, and this asks for it fifty times.
+	// The history is 8 MB, and this asks for it sixty times.
 	var opened []string
-	for range 50 {
+	for range 60 {
 		opened = append(opened, h.send("conversation/open", fmt.Sprintf(`{"id":%q,"since":"start"}`, id)))
 	}
-	last := h.send("conversation/sendMessage", fmt.Sprintf(`{"id":%q,"message":"Again","run":true}`, id))
-	ended(t, again(), "the command of the second run")
+	last := h.send("conversation/sendMessage", fmt.Sprintf(`{"id":%q,"message":"Go","run":true}`, id))
+	ended(t, done(), "the command")
 	after := memory(t, h)
 	t.Logf("memory %d MB, %d MB while nobody read", before>>20, after>>20)
-	if after > before+200<<20 {
+	limit := 200 << 20
+	if raceEnabled {
+		limit *= 2 // it keeps notes of all memory
+	}
+	if after > before+limit {
 		t.Errorf("memory grew from %d to %d MB while nobody read", before>>20, after>>20)
 	}
 	h.release()
@@ -346,7 +359,7 @@ func TestSlowReaderMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	if end := h.settled(sent.RunID); end.Status != "finished" {
-		t.Errorf("the second run ended as %+v", end)
+		t.Errorf("the run ended as %+v", end)
 	}
 	h.shutdown()
 }

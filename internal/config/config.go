@@ -86,12 +86,16 @@ func (c *Config) Path() string {
 const conversationsVar = "OPENHANDS_CONVERSATIONS_DIR"
 
 // ConversationsDir is the absolute path of the folder of the conversations:
-// OPENHANDS_CONVERSATIONS_DIR, else the setting, else ~/.openhands/conversations.
+// OPENHANDS_CONVERSATIONS_DIR, else the setting, else ~/.openhands/conversations;
+// "" if that needs a home directory and there is none.
 func (c *Config) ConversationsDir() string {
 	if dir := c.env(conversationsVar); dir != "" {
 		return c.expand(dir)
 	}
 	s, _ := c.Settings() // with an error it holds what could be read
+	if !filepath.IsAbs(s.ConversationsDir) {
+		return ""
+	}
 	return s.ConversationsDir
 }
 

@@ -599,8 +599,8 @@ func TestWithoutAHome(t *testing.T) {
 	if cfg, err := c.Resolve(nil); err != nil || cfg.Model != "ollama/m" {
 		t.Errorf("got %v, %v", cfg, err)
 	}
-	if c.Path() != "" || len(c.Profiles()) > 0 {
-		t.Errorf("got %s", c.Path())
+	if c.Path() != "" || len(c.Profiles()) > 0 || c.ConversationsDir() != "" {
+		t.Errorf("got %s and %s", c.Path(), c.ConversationsDir())
 	}
 }
 

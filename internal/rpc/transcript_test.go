@@ -54,6 +54,27 @@ func TestTranscripts(t *testing.T) {
 	}
 }
 
+// TestNoFolderForConversations: where nothing can be stored, a conversation that
+// is to be stored is refused, and one in memory works.
+func TestNoFolderForConversations(t *testing.T) {
+	s := newSession(t)
+	base := s.base
+	s.base = ""
+	s.write(s.script, []byte(`"Done."`))
+	s.start()
+	s.base = base // which shows it as $BASE
+	s.step(`request initialize {"processId":null,"rootUri":null,"capabilities":{},"workspaceFolders":[{"uri":"$ROOT","name":"p"}],"initializationOptions":{"agentRpc":{"versions":[1]}}}`)
+	s.step(`request conversation/list {}`)
+	s.step(`request conversation/create {}`)
+	if seen := s.seen.String(); !strings.Contains(seen, `"code":-31011`) || !strings.Contains(seen, "OPENHANDS_CONVERSATIONS_DIR") {
+		t.Errorf("create without a folder:\n%s", seen)
+	}
+	s.step(`request conversation/create {"persistenceDir":null}`)
+	s.step(`request conversation/sendMessage {"id":"$ID","message":"Go","run":true}`)
+	s.step(`await "stopReason":"finished"`)
+	s.end()
+}
+
 func playTranscript(t *testing.T, file string) {
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
