@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
@@ -240,7 +239,7 @@ func (r *recorder) told() []string {
 	return lines
 }
 
-// runs tells how many runs began and did not end.
+// open tells how many runs began and did not end.
 func (r *recorder) open() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -252,6 +251,3 @@ func (r *recorder) open() int {
 	}
 	return n
 }
-
-// watchdog bounds how long a test waits for what the OS gives no signal for.
-const watchdog = 30 * time.Second
