@@ -593,7 +593,8 @@ func kindOf(t *testing.T, raw []byte) (e struct {
 	ActionID   string `json:"action_id"`
 	ToolCallID string `json:"tool_call_id"`
 	Code       string `json:"code"`
-}) {
+},
+) {
 	t.Helper()
 	if err := json.Unmarshal(raw, &e); err != nil {
 		t.Fatal(err)

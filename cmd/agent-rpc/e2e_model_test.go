@@ -44,14 +44,18 @@ var providers = map[string]struct {
 	answer            func(w http.ResponseWriter, body []byte) error
 	refuse            string
 }{
-	"openai": {"openai/test-model", "/v1", "/v1/chat/completions",
+	"openai": {
+		"openai/test-model", "/v1", "/v1/chat/completions",
 		func(h http.Header) bool { return h.Get("Authorization") == "Bearer "+key },
 		answerChatCompletions,
-		`{"error":{"message":"Incorrect API key provided: %s.","type":"invalid_request_error","code":"invalid_api_key"}}`},
-	"anthropic": {"anthropic/test-model", "", "/v1/messages",
+		`{"error":{"message":"Incorrect API key provided: %s.","type":"invalid_request_error","code":"invalid_api_key"}}`,
+	},
+	"anthropic": {
+		"anthropic/test-model", "", "/v1/messages",
 		func(h http.Header) bool { return h.Get("X-Api-Key") == key && h.Get("Anthropic-Version") != "" },
 		answerMessages,
-		`{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key %s"}}`},
+		`{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key %s"}}`,
+	},
 }
 
 // serveProvider starts a provider; one that refuses says the key aloud.
@@ -133,8 +137,10 @@ func answerChatCompletions(w http.ResponseWriter, body []byte) error {
 		return fmt.Errorf("%d tools, the first message is of %s", len(request.Tools), request.Messages[0].Role)
 	}
 	chunk := func(delta object, finish any) {
-		sendEvent(w, "", object{"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "test-model",
-			"choices": []object{{"index": 0, "delta": delta, "finish_reason": finish}}})
+		sendEvent(w, "", object{
+			"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": "test-model",
+			"choices": []object{{"index": 0, "delta": delta, "finish_reason": finish}},
+		})
 	}
 	usage := object{"id": "chatcmpl-1", "choices": []object{}, "usage": object{"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}}
 	if last.Role != "tool" {
@@ -185,8 +191,10 @@ func answerMessages(w http.ResponseWriter, body []byte) error {
 		v["type"] = kind
 		sendEvent(w, kind, v)
 	}
-	send("message_start", object{"message": object{"id": "msg-1", "type": "message", "role": "assistant", "model": "test-model", "content": []any{},
-		"stop_reason": nil, "usage": object{"input_tokens": 100, "output_tokens": 1}}})
+	send("message_start", object{"message": object{
+		"id": "msg-1", "type": "message", "role": "assistant", "model": "test-model", "content": []any{},
+		"stop_reason": nil, "usage": object{"input_tokens": 100, "output_tokens": 1},
+	}})
 	block := func(index int, begin object, deltas ...object) {
 		send("content_block_start", object{"index": index, "content_block": begin})
 		for _, d := range deltas {

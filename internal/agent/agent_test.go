@@ -76,8 +76,10 @@ type probeAction struct {
 func newProbe() probe { return probe{tool.NewArguments[probeAction]("ProbeAction")} }
 
 func (p probe) Definition() *tool.Definition {
-	return &tool.Definition{Name: "probe", Kind: "ProbeTool", Description: "A probe.", ActionKind: "ProbeAction",
-		ObservationKind: "ProbeObservation", Input: p.arguments.Schema()}
+	return &tool.Definition{
+		Name: "probe", Kind: "ProbeTool", Description: "A probe.", ActionKind: "ProbeAction",
+		ObservationKind: "ProbeObservation", Input: p.arguments.Schema(),
+	}
 }
 
 func (p probe) Decode(args json.RawMessage) (json.RawMessage, error) { return p.arguments.Decode(args) }
@@ -106,8 +108,10 @@ func (probe) Render(observation json.RawMessage) []event.Content {
 }
 
 func (probe) Describe(action, observation json.RawMessage) event.Display {
-	return event.Display{Kind: event.DisplayExecute, Status: tool.Status(observation), Summary: "probe",
-		Diff: &event.Diff{Path: "/x", NewText: "new"}}
+	return event.Display{
+		Kind: event.DisplayExecute, Status: tool.Status(observation), Summary: "probe",
+		Diff: &event.Diff{Path: "/x", NewText: "new"},
+	}
 }
 
 func (probe) Close() error { return nil }
@@ -287,8 +291,11 @@ func TestTheModelsWordAboutRisks(t *testing.T) {
 func TestWhatTheModelIsAsked(t *testing.T) {
 	m := &model{
 		response: llm.Response{ID: "r", Message: said("hi"), Usage: llm.Usage{PromptTokens: 3, CompletionTokens: 2, Cost: 0.5}},
-		chunks: []llm.Chunk{{Stream: llm.StreamText, Text: "h"}, {Stream: llm.StreamReasoning, Text: "r"},
-			{Stream: llm.StreamArgs, CallID: "1", Text: "{"}},
+		chunks: []llm.Chunk{
+			{Stream: llm.StreamText, Text: "h"},
+			{Stream: llm.StreamReasoning, Text: "r"},
+			{Stream: llm.StreamArgs, CallID: "1", Text: "{"},
+		},
 	}
 	a, _ := made(t, m, `{"tools":[{"name":"probe"},{"name":"file_editor"},{"name":"task_tracker"}],"llm":{"model":"test/named","usage_id":"mine"}}`)
 	var pieces []conversation.Piece
@@ -452,14 +459,22 @@ func TestDescribe(t *testing.T) {
 		{"failed result", observation(true), valid, &event.Display{Kind: "execute", Title: "probe", Status: "failed", Summary: "probe", Diff: diff, Risk: "HIGH"}},
 		{"result of an unknown call", observation(false), nil, &event.Display{Kind: "other", Title: "probe", Status: "completed"}},
 		{"failed result of an unknown call", observation(true), nil, &event.Display{Kind: "other", Title: "probe", Status: "failed"}},
-		{"rejection", &event.UserReject{ToolName: "probe", RejectionReason: "not\nthis"}, valid,
-			&event.Display{Kind: "execute", Title: "probe", Status: "failed", Summary: "rejected: not …", Risk: "HIGH"}},
-		{"rejection of an unknown call", &event.UserReject{ToolName: "probe", RejectionReason: "no"}, nil,
-			&event.Display{Kind: "other", Title: "probe", Status: "failed", Summary: "rejected: no"}},
-		{"error", &event.AgentError{ToolName: "probe", Error: "bad\nthing"}, broken,
-			&event.Display{Kind: "other", Title: "probe", Status: "failed", Summary: "bad …"}},
-		{"error of an unknown call", &event.AgentError{ToolName: "probe", Error: "bad"}, nil,
-			&event.Display{Kind: "other", Title: "probe", Status: "failed", Summary: "bad"}},
+		{
+			"rejection", &event.UserReject{ToolName: "probe", RejectionReason: "not\nthis"}, valid,
+			&event.Display{Kind: "execute", Title: "probe", Status: "failed", Summary: "rejected: not …", Risk: "HIGH"},
+		},
+		{
+			"rejection of an unknown call", &event.UserReject{ToolName: "probe", RejectionReason: "no"}, nil,
+			&event.Display{Kind: "other", Title: "probe", Status: "failed", Summary: "rejected: no"},
+		},
+		{
+			"error", &event.AgentError{ToolName: "probe", Error: "bad\nthing"}, broken,
+			&event.Display{Kind: "other", Title: "probe", Status: "failed", Summary: "bad …"},
+		},
+		{
+			"error of an unknown call", &event.AgentError{ToolName: "probe", Error: "bad"}, nil,
+			&event.Display{Kind: "other", Title: "probe", Status: "failed", Summary: "bad"},
+		},
 	}
 	for _, tt := range tests {
 		if diff := cmp.Diff(tt.want, a.Describe(tt.event, tt.action)); diff != "" {

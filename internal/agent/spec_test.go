@@ -37,13 +37,17 @@ func TestSpecKeepsOpenHandsOrder(t *testing.T) {
 		"aaa":{"b":2,"a":1.10},"tools":[{"name":"probe","params":{"x":1}}],"critic":null,"system_prompt":"hi","filter_tools_regex":"^p",
 		"llm":{"model":"test/named","api_key":"sk-given","top_p":0.5,"own":[1]}}`)
 	spec := a.Spec()
-	want := []string{"llm", "tools", "mcp_config", "filter_tools_regex", "include_default_tools", "agent_context", "system_prompt",
-		"system_prompt_filename", "security_policy_filename", "system_prompt_kwargs", "condenser", "tool_concurrency_limit", "aaa", "zzz", "kind"}
+	want := []string{
+		"llm", "tools", "mcp_config", "filter_tools_regex", "include_default_tools", "agent_context", "system_prompt",
+		"system_prompt_filename", "security_policy_filename", "system_prompt_kwargs", "condenser", "tool_concurrency_limit", "aaa", "zzz", "kind",
+	}
 	if diff := cmp.Diff(want, keys(t, spec)); diff != "" {
 		t.Errorf("fields:\n%s", diff)
 	}
-	for _, text := range []string{`"aaa":{"b":2,"a":1.10}`, `"zzz":1`, `"tools":[{"name":"probe","params":{"x":1}}]`, `"own":[1]`, `"top_p":0.5`,
-		`"api_key":"**********"`, `"usage_id":"agent"`, `"tool_concurrency_limit":2`, `"include_default_tools":["FinishTool","ThinkTool"]`} {
+	for _, text := range []string{
+		`"aaa":{"b":2,"a":1.10}`, `"zzz":1`, `"tools":[{"name":"probe","params":{"x":1}}]`, `"own":[1]`, `"top_p":0.5`,
+		`"api_key":"**********"`, `"usage_id":"agent"`, `"tool_concurrency_limit":2`, `"include_default_tools":["FinishTool","ThinkTool"]`,
+	} {
 		if !strings.Contains(string(spec), text) {
 			t.Errorf("no %s in %s", text, spec)
 		}

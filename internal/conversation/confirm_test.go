@@ -46,11 +46,19 @@ func TestConfirm(t *testing.T) {
 	}{
 		{"approve", conversation.Confirmation{Approve: true}, []string{"approved via confirm", "result a", "result b"}, true},
 		{"reject", conversation.Confirmation{}, stopped, false},
-		{"reject with a reason", conversation.Confirmation{Reason: "not this"},
-			[]string{"rejected via confirm", "rejected a: not this", "rejected b: not this"}, true},
+		{
+			"reject with a reason",
+			conversation.Confirmation{Reason: "not this"},
+			[]string{"rejected via confirm", "rejected a: not this", "rejected b: not this"},
+			true,
+		},
 		{"reject and go on", conversation.Confirmation{GoOn: &yes}, stopped[:3], true},
-		{"reject with a reason and stop", conversation.Confirmation{Reason: "not this", GoOn: &no},
-			[]string{"rejected via confirm", "rejected a: not this", "rejected b: not this", "ended idle rejected"}, false},
+		{
+			"reject with a reason and stop",
+			conversation.Confirmation{Reason: "not this", GoOn: &no},
+			[]string{"rejected via confirm", "rejected a: not this", "rejected b: not this", "ended idle rejected"},
+			false,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -176,20 +176,6 @@ func (f *fake) release() {
 	}
 }
 
-// idle tells whether nothing of the fake goes on.
-func (f *fake) idle() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, w := range f.all {
-		select {
-		case <-w.returned:
-		default:
-			return false
-		}
-	}
-	return true
-}
-
 func (f *fake) take(list *[]*work) *work {
 	f.mu.Lock()
 	defer f.mu.Unlock()

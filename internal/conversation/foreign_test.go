@@ -34,8 +34,10 @@ func foreign(r *rig, events ...event.Event) {
 }
 
 func said(text string) *event.Message {
-	return &event.Message{Meta: event.Meta{Source: event.SourceUser},
-		LLMMessage: event.LLMMessage{Role: event.RoleUser, Content: []event.Content{event.Text(text)}}}
+	return &event.Message{
+		Meta:       event.Meta{Source: event.SourceUser},
+		LLMMessage: event.LLMMessage{Role: event.RoleUser, Content: []event.Content{event.Text(text)}},
+	}
 }
 
 func update() *event.StateUpdate {

@@ -185,14 +185,24 @@ func TestCloseInEveryPhase(t *testing.T) {
 	}{
 		{"idle", conversation.Options{}, func(*rig) {}, conversation.Idle, ""},
 		{"thinking", conversation.Options{}, func(r *rig) { r.ask("work"); r.thinking() }, conversation.Paused, conversation.StopInterrupted},
-		{"acting", conversation.Options{}, func(r *rig) { r.ask("work"); r.answer(do(call("a"), call("b"))); r.result("a"); r.acting() },
-			conversation.Paused, conversation.StopInterrupted},
+		{
+			"acting",
+			conversation.Options{},
+			func(r *rig) { r.ask("work"); r.answer(do(call("a"), call("b"))); r.result("a"); r.acting() },
+			conversation.Paused, conversation.StopInterrupted,
+		},
 		{"pausing", conversation.Options{}, func(r *rig) { r.ask("work"); r.pause(); r.thinking() }, conversation.Paused, conversation.StopInterrupted},
-		{"waiting", asking(), func(r *rig) { r.ask("work"); r.answer(do(call("a"))) },
-			conversation.WaitingForConfirmation, conversation.StopWaiting},
+		{
+			"waiting", asking(), func(r *rig) { r.ask("work"); r.answer(do(call("a"))) },
+			conversation.WaitingForConfirmation, conversation.StopWaiting,
+		},
 		{"paused", conversation.Options{}, func(r *rig) { r.pause() }, conversation.Paused, conversation.StopPaused},
-		{"finished", conversation.Options{}, func(r *rig) { r.ask("work"); r.answer(say("done")) },
-			conversation.Finished, conversation.StopFinished},
+		{
+			"finished",
+			conversation.Options{},
+			func(r *rig) { r.ask("work"); r.answer(say("done")) },
+			conversation.Finished, conversation.StopFinished,
+		},
 		{"interrupted, deaf", conversation.Options{}, func(r *rig) {
 			r.agent.deaf = true
 			r.ask("work")

@@ -309,8 +309,10 @@ func TestAnAgentThatCanNotBeMade(t *testing.T) {
 					}
 				}
 				if broken == "error" {
-					r.manager = conversation.NewManager(r.ctx, conversation.Config{Base: r.options.Base, Log: discard,
-						NewAgent: func(conversation.AgentEnv) (conversation.Agent, error) { return nil, errors.New("boom") }})
+					r.manager = conversation.NewManager(r.ctx, conversation.Config{
+						Base: r.options.Base, Log: discard,
+						NewAgent: func(conversation.AgentEnv) (conversation.Agent, error) { return nil, errors.New("boom") },
+					})
 				}
 				for range 2 {
 					if _, err := r.manager.Open(r.ctx, "", id); err == nil || !strings.Contains(err.Error(), "boom") {
@@ -555,8 +557,10 @@ func TestSubscriptions(t *testing.T) {
 func TestReadingWithoutAnAgent(t *testing.T) {
 	waiting(t, func(r *rig) {
 		r.close()
-		m := conversation.NewManager(r.ctx, conversation.Config{Base: r.options.Base, Log: discard,
-			NewAgent: func(conversation.AgentEnv) (conversation.Agent, error) { return nil, errors.New("the folder is gone") }})
+		m := conversation.NewManager(r.ctx, conversation.Config{
+			Base: r.options.Base, Log: discard,
+			NewAgent: func(conversation.AgentEnv) (conversation.Agent, error) { return nil, errors.New("the folder is gone") },
+		})
 		snap, err := m.Peek("", r.options.ID)
 		r.check(err)
 		defer func() { r.check(snap.Close()) }()

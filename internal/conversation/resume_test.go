@@ -92,8 +92,13 @@ func TestRecoveryAfterACrash(t *testing.T) {
 		why   conversation.StopReason
 	}{
 		{"thinking", conversation.Options{}, func(r *rig) { r.ask("work") }, []string{"error ProcessEnded"}, conversation.Failed, conversation.StopError},
-		{"pausing", conversation.Options{}, func(r *rig) { r.ask("work"); r.pause() }, []string{"error ProcessEnded"},
-			conversation.Failed, conversation.StopError},
+		{
+			"pausing",
+			conversation.Options{},
+			func(r *rig) { r.ask("work"); r.pause() },
+			[]string{"error ProcessEnded"},
+			conversation.Failed, conversation.StopError,
+		},
 		{"acting", conversation.Options{}, func(r *rig) {
 			r.ask("work")
 			r.answer(do(call("a"), call("b"), call("c")))
@@ -101,8 +106,12 @@ func TestRecoveryAfterACrash(t *testing.T) {
 		}, []string{"failed b", "failed c", "error ProcessEnded"}, conversation.Failed, conversation.StopError},
 		{"waiting", asking(), func(r *rig) { r.ask("work"); r.answer(do(call("a"))) }, nil, conversation.WaitingForConfirmation, conversation.StopWaiting},
 		{"finished", conversation.Options{}, func(r *rig) { r.ask("work"); r.answer(say("done")) }, nil, conversation.Finished, conversation.StopFinished},
-		{"paused with open calls", conversation.Options{}, func(r *rig) { r.ask("work"); r.pause(); r.answer(do(call("a"))) }, nil,
-			conversation.Paused, conversation.StopPaused},
+		{
+			"paused with open calls",
+			conversation.Options{},
+			func(r *rig) { r.ask("work"); r.pause(); r.answer(do(call("a"))) }, nil,
+			conversation.Paused, conversation.StopPaused,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -497,10 +506,14 @@ func TestABadValueChangesNothing(t *testing.T) {
 	bad := map[string]conversation.Options{
 		"confirmationPolicy": {MaxIterations: 9, Policy: json.RawMessage(`{"kind":"Odd"}`)},
 		"securityAnalyzer":   {MaxIterations: 9, Policy: json.RawMessage(always), Analyzer: json.RawMessage(`{"kind":"Odd"}`)},
-		"secrets": {MaxIterations: 9, Policy: json.RawMessage(always), Tags: map[string]string{"a": "2"},
-			Secrets: map[string]json.RawMessage{"GOOD": json.RawMessage(`"valuevalue"`), "BAD": json.RawMessage(`5`)}},
-		"tags": {MaxIterations: 9, Policy: json.RawMessage(always), Tags: map[string]string{"a": "2", "Bad": "x"},
-			Secrets: map[string]json.RawMessage{"GOOD": json.RawMessage(`"valuevalue"`)}},
+		"secrets": {
+			MaxIterations: 9, Policy: json.RawMessage(always), Tags: map[string]string{"a": "2"},
+			Secrets: map[string]json.RawMessage{"GOOD": json.RawMessage(`"valuevalue"`), "BAD": json.RawMessage(`5`)},
+		},
+		"tags": {
+			MaxIterations: 9, Policy: json.RawMessage(always), Tags: map[string]string{"a": "2", "Bad": "x"},
+			Secrets: map[string]json.RawMessage{"GOOD": json.RawMessage(`"valuevalue"`)},
+		},
 		"maxIterationPerRun": {MaxIterations: -1, Policy: json.RawMessage(always)},
 	}
 	for field, o := range bad {

@@ -128,8 +128,17 @@ func GuessProvider(model string) string {
 		return ""
 	}
 	for _, g := range [][2]string{
-		{"claude", "anthropic"}, {"gemini", "gemini"}, {"deepseek", "deepseek"}, {"grok", "xai"}, {"kimi", "moonshot"},
-		{"gpt", "openai"}, {"chatgpt", "openai"}, {"codex", "openai"}, {"o1", "openai"}, {"o3", "openai"}, {"o4", "openai"},
+		{"claude", "anthropic"},
+		{"gemini", "gemini"},
+		{"deepseek", "deepseek"},
+		{"grok", "xai"},
+		{"kimi", "moonshot"},
+		{"gpt", "openai"},
+		{"chatgpt", "openai"},
+		{"codex", "openai"},
+		{"o1", "openai"},
+		{"o3", "openai"},
+		{"o4", "openai"},
 	} {
 		if strings.HasPrefix(strings.ToLower(model), g[0]) {
 			return g[1]

@@ -250,7 +250,11 @@ func (s *session) drained() {
 func (s *session) agree() {
 	s.onMessage = func(m message) {
 		if m.Method == "window/workDoneProgress/create" {
-			go s.send(`{"jsonrpc":"2.0","id":%s,"result":null}`, m.ID)
+			go func() {
+				if err := s.frame(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":null}`, m.ID)); err != nil {
+					s.t.Error("the server does not read:", err)
+				}
+			}()
 		}
 	}
 }

@@ -144,8 +144,10 @@ func object(raw json.RawMessage) json.RawMessage {
 func (s *Server) base(raw json.RawMessage) (string, error) {
 	if len(raw) == 0 {
 		if s.manager.Base() == "" {
-			return "", &protocol.Error{Code: protocol.CodePersistenceError,
-				Message: "there is no folder to store conversations in: no home directory is known; set OPENHANDS_CONVERSATIONS_DIR"}
+			return "", &protocol.Error{
+				Code:    protocol.CodePersistenceError,
+				Message: "there is no folder to store conversations in: no home directory is known; set OPENHANDS_CONVERSATIONS_DIR",
+			}
 		}
 		return s.manager.Base(), nil
 	}

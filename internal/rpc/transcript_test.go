@@ -338,10 +338,14 @@ func (s *session) request(method, params string) int {
 }
 
 func (s *session) send(format string, args ...any) {
-	body := fmt.Sprintf(format, args...)
-	if _, err := fmt.Fprintf(s.in, "Content-Length: %d\r\n\r\n%s", len(body), body); err != nil {
+	if err := s.frame(fmt.Sprintf(format, args...)); err != nil {
 		s.t.Fatal("the server does not read:", err)
 	}
+}
+
+func (s *session) frame(body string) error {
+	_, err := fmt.Fprintf(s.in, "Content-Length: %d\r\n\r\n%s", len(body), body)
+	return err
 }
 
 func (s *session) learn(m message) {

@@ -38,8 +38,10 @@ assistant: "done"
 user: "thanks"`,
 		},
 		"a batch of valid and invalid calls": {
-			[]event.Event{user("U", "u"), thinking(action("1", "r1", "go")), invalid(action("2", "r1"), `{"a": `), failure("2", "bad JSON"),
-				action("3", "r1"), observation("1", "one"), observation("3", "three")},
+			[]event.Event{
+				user("U", "u"), thinking(action("1", "r1", "go")), invalid(action("2", "r1"), `{"a": `), failure("2", "bad JSON"),
+				action("3", "r1"), observation("1", "one"), observation("3", "three"),
+			},
 			`
 user: "u"
 assistant: (thinking) "go" c1[{"command": "1"}] c2[{"_openhands_malformed_tool_call": true, "error": "the arguments were not a JSON object"}] c3[{"command": "3"}]
@@ -64,8 +66,10 @@ tool: c1 "one"
 user: "wait" "go on"`,
 		},
 		"interrupted": {
-			[]event.Event{user("U", "u"), action("1", "r1"), action("2", "r1"), observation("1", "one"), failure("2", "interrupted"),
-				&event.Interrupt{}, observation("2", "late"), user("V", "v")},
+			[]event.Event{
+				user("U", "u"), action("1", "r1"), action("2", "r1"), observation("1", "one"), failure("2", "interrupted"),
+				&event.Interrupt{}, observation("2", "late"), user("V", "v"),
+			},
 			`
 user: "u"
 assistant: c1[{"command": "1"}] c2[{"command": "2"}]
@@ -89,8 +93,10 @@ assistant: c1[{}]
 tool: c1 "This call was not valid and was not executed."`,
 		},
 		"every response has the same ids": {
-			[]event.Event{user("U", "u"),
-				action("1", "r"), observation("1", "one"), action("1", "r"), observation("1", "two"), action("1", "r"), failure("1", "three"), action("1", "r"), failure("1", "four")},
+			[]event.Event{
+				user("U", "u"),
+				action("1", "r"), observation("1", "one"), action("1", "r"), observation("1", "two"), action("1", "r"), failure("1", "three"), action("1", "r"), failure("1", "four"),
+			},
 			`
 user: "u"
 assistant: c1[{"command": "1"}]

@@ -17,8 +17,10 @@ func TestEvents(t *testing.T) {
 	}{
 		"nothing": {},
 		"what a model does not know of is left out": {
-			[]event.Event{system("S", "s"), user("U", "u"), &event.Pause{Meta: event.Meta{ID: "P"}},
-				&event.StateUpdate{Meta: event.Meta{ID: "X"}}, &event.ConversationError{Meta: event.Meta{ID: "Y"}}, agent("M", "m")},
+			[]event.Event{
+				system("S", "s"), user("U", "u"), &event.Pause{Meta: event.Meta{ID: "P"}},
+				&event.StateUpdate{Meta: event.Meta{ID: "X"}}, &event.ConversationError{Meta: event.Meta{ID: "Y"}}, agent("M", "m"),
+			},
 			"S U M",
 		},
 		"a condensation forgets and puts its summary in": {
@@ -74,8 +76,10 @@ func TestEvents(t *testing.T) {
 			"C-summary U A1",
 		},
 		"4: a tool loop goes as a whole": {
-			[]event.Event{user("U", "u"), thought, observation("1", "o"), action("2", "r2"), observation("2", "o"), user("V", "v"),
-				condensation("C", "s", 1, "A1", "O1")},
+			[]event.Event{
+				user("U", "u"), thought, observation("1", "o"), action("2", "r2"), observation("2", "o"), user("V", "v"),
+				condensation("C", "s", 1, "A1", "O1"),
+			},
 			"U C-summary V",
 		},
 		"4: thinking starts a new loop": {
@@ -83,8 +87,10 @@ func TestEvents(t *testing.T) {
 			"U C-summary A2 O2",
 		},
 		"4: what follows a forgotten loop stays": {
-			[]event.Event{user("U", "u"), thought, observation("1", "o"), condensation("C", "s", 1, "A1", "O1"), action("2", "r2"), observation("2", "o"),
-				condensation("D", "s", 1)},
+			[]event.Event{
+				user("U", "u"), thought, observation("1", "o"), condensation("C", "s", 1, "A1", "O1"), action("2", "r2"), observation("2", "o"),
+				condensation("D", "s", 1),
+			},
 			"U D-summary C-summary A2 O2",
 		},
 	} {

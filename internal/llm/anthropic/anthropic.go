@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -174,7 +175,8 @@ func (m *model) cut(ctx context.Context, a *assembler, cause error) error {
 		return ctx.Err()
 	}
 	if cause != nil {
-		if failed, ok := m.Peer.Failed(ctx, cause).(*llm.Error); ok && failed.Kind == llm.ErrTimeout {
+		var failed *llm.Error
+		if errors.As(m.Peer.Failed(ctx, cause), &failed) && failed.Kind == llm.ErrTimeout {
 			return failed
 		}
 	}

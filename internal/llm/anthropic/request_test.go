@@ -82,16 +82,19 @@ func TestParameters(t *testing.T) {
 		{"sampling", nil, llm.Traits{Sampling: true, MaxOutput: 9000}, `"service_tier":"auto","stream":true,"temperature":0,"top_k":40,"top_p":0.5`, "mine-1"},
 		{"no sampling", nil, llm.Traits{}, `"service_tier":"auto","stream":true`, "mine-1"},
 		{
-			"manual thinking", nil, llm.Traits{Sampling: true, Thinking: llm.ThinkingManual},
+			"manual thinking", nil,
+			llm.Traits{Sampling: true, Thinking: llm.ThinkingManual},
 			`"service_tier":"auto","stream":true,"thinking":{"budget_tokens":4999,"type":"enabled"}`, "mine-1," + interleaved,
 		},
 		{
-			"a small budget", ptr(2000), llm.Traits{Thinking: llm.ThinkingManual},
+			"a small budget", ptr(2000),
+			llm.Traits{Thinking: llm.ThinkingManual},
 			`"service_tier":"auto","stream":true,"thinking":{"budget_tokens":2000,"type":"enabled"}`, "mine-1," + interleaved,
 		},
 		{"a budget that is too small", ptr(1023), llm.Traits{Thinking: llm.ThinkingManual}, `"service_tier":"auto","stream":true`, "mine-1"},
 		{
-			"adaptive thinking", nil, llm.Traits{Sampling: true, Thinking: llm.ThinkingAdaptive, Effort: "xhigh"},
+			"adaptive thinking", nil,
+			llm.Traits{Sampling: true, Thinking: llm.ThinkingAdaptive, Effort: "xhigh"},
 			`"output_config":{"effort":"xhigh"},"service_tier":"auto","stream":true,"thinking":{"display":"summarized","type":"adaptive"}`, "mine-1",
 		},
 	} {
@@ -150,7 +153,8 @@ func TestHistory(t *testing.T) {
 		shot, pictures string
 	}{
 		{
-			"seeing, cached", marker, llm.Traits{Vision: true, PromptCache: true},
+			"seeing, cached", marker,
+			llm.Traits{Vision: true, PromptCache: true},
 			`,{"source":{"data":"iVBORw0KGgo=","media_type":"image/png","type":"base64"},"type":"image"}`,
 			`{"source":{"type":"url","url":"https://x/1.png"},"type":"image"},{` + marker + `"source":{"data":"iVBORw0KGgo=","media_type":"image/png","type":"base64"},"type":"image"}`,
 		},

@@ -303,7 +303,7 @@ func (w Wire) cancelEarly(t *testing.T) {
 		<-arrived
 		cancel()
 	}()
-	if _, err := m.Complete(ctx, Ask("hi"), nil); err != context.Canceled {
+	if _, err := m.Complete(ctx, Ask("hi"), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 }
@@ -316,7 +316,7 @@ func (w Wire) cancelLate(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := m.Complete(ctx, Ask("hi"), func(llm.Chunk) { cancel() })
-	if err != context.Canceled {
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 	// The server notices, so that nothing more is paid for.
@@ -330,14 +330,14 @@ func (w Wire) silent(t *testing.T) {
 	m, _ := w.open(t, llm.Config{Timeout: &brief}, able, func(rw http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 	})
-	fails(t, m, llm.ErrTimeout)
+	_ = fails(t, m, llm.ErrTimeout)
 }
 
 func (w Wire) fallsSilent(t *testing.T) {
 	m, _ := w.open(t, llm.Config{Timeout: &brief}, able, func(rw http.ResponseWriter, r *http.Request) {
 		w.Answer(rw, Answer{Text: []string{"one", "two"}, Hold: func() { <-r.Context().Done() }})
 	})
-	fails(t, m, llm.ErrTimeout)
+	_ = fails(t, m, llm.ErrTimeout)
 }
 
 func (w Wire) keepAlive(t *testing.T) {
@@ -415,12 +415,12 @@ func (w Wire) cutEarly(t *testing.T) {
 		Flush(rw)
 		panic(http.ErrAbortHandler)
 	})
-	fails(t, m, llm.ErrNoResponse)
+	_ = fails(t, m, llm.ErrNoResponse)
 
 	m, _ = w.open(t, llm.Config{}, able, func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Type", "text/event-stream")
 	})
-	fails(t, m, llm.ErrNoResponse)
+	_ = fails(t, m, llm.ErrNoResponse)
 }
 
 func (w Wire) cutLate(t *testing.T) {

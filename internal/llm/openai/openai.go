@@ -9,6 +9,7 @@ package openai
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"sync"
@@ -229,7 +230,8 @@ func (o *Options) cut(ctx context.Context, empty bool, cause error) error {
 		return ctx.Err()
 	}
 	if cause != nil {
-		if failed, ok := o.Peer.Failed(ctx, cause).(*llm.Error); ok && failed.Kind == llm.ErrTimeout {
+		var failed *llm.Error
+		if errors.As(o.Peer.Failed(ctx, cause), &failed) && failed.Kind == llm.ErrTimeout {
 			return failed
 		}
 	}

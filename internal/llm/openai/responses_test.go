@@ -254,14 +254,16 @@ func TestResponsesStreams(t *testing.T) {
 				`{"type":"response.reasoning_summary_text.delta","output_index":0,"summary_index":0,"delta":"x"}`,
 				`{"type":"response.reasoning_summary_text.delta","output_index":0,"summary_index":1,"delta":"y"}`,
 				`{"type":"response.output_item.done","output_index":4,"item":{"type":"web_search_call","id":"w"}}`, end),
-			assembled{Text: "a\nb\nc\nd", Reasoning: "x\n\ny", Finish: "completed"}, "",
+			assembled{Text: "a\nb\nc\nd", Reasoning: "x\n\ny", Finish: "completed"},
+			"",
 		},
 		{
 			"calls without ids, names, deltas", events(
 				`{"type":"response.output_item.done","output_index":0,"item":{"type":"function_call","call_id":"c","name":"f","arguments":"{\"x\":1}"}}`,
 				`{"type":"response.output_item.added","output_index":1,"item":{"type":"function_call","call_id":"c","name":"g"}}`,
 				`{"type":"response.function_call_arguments.delta","output_index":2,"delta":"{}"}`, end),
-			assembled{Calls: []string{`c f {"x":1}`, `* g {}`, `* unknown {}`}, Finish: "completed"}, "",
+			assembled{Calls: []string{`c f {"x":1}`, `* g {}`, `* unknown {}`}, Finish: "completed"},
+			"",
 		},
 		{"incomplete", events(`{"type":"response.output_text.delta","delta":"a"}`, `{"type":"response.incomplete","response":{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"}}}`), assembled{Text: "a", Finish: "max_output_tokens"}, ""},
 		{"withheld", events(`{"type":"response.incomplete","response":{"status":"incomplete","incomplete_details":{"reason":"content_filter"}}}`), assembled{}, llm.ErrContentPolicy},

@@ -171,48 +171,59 @@ func TestOpen(t *testing.T) {
 	}{
 		{
 			`{"model":"openai/gpt-4o","temperature":0.5,"api_version":"x"}`, chat, "/chat/completions", "Bearer sk-test-key",
-			map[string]string{"model": `"gpt-4o"`, "temperature": `0.5`, "reasoning_effort": "", "prompt_cache_key": "", "stream_options": `{"include_usage":true}`}, 2.5,
+			map[string]string{"model": `"gpt-4o"`, "temperature": `0.5`, "reasoning_effort": "", "prompt_cache_key": "", "stream_options": `{"include_usage":true}`},
+			2.5,
 		},
 		{
 			`{"model":"openai/gpt-5","api_mode":"responses"}`, `{"id":"r","status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"hi"}]}],"usage":{"input_tokens":1000000,"output_tokens":0}}`,
 			"/responses", "Bearer sk-test-key",
-			map[string]string{"reasoning": `{"effort":"high"}`, "include": `["reasoning.encrypted_content"]`, "store": "false", "tools": ""}, 1.25,
+			map[string]string{"reasoning": `{"effort":"high"}`, "include": `["reasoning.encrypted_content"]`, "store": "false", "tools": ""},
+			1.25,
 		},
 		{
 			`{"model":"openai/o3","temperature":0.5}`, chat, "/chat/completions", "Bearer sk-test-key",
-			map[string]string{"temperature": "", "reasoning_effort": `"high"`}, 2,
+			map[string]string{"temperature": "", "reasoning_effort": `"high"`},
+			2,
 		},
 		{
 			`{"model":"openai/gpt-4o","input_cost_per_token":0.000001,"output_cost_per_token":0.000001,"max_output_tokens":9}`, chat, "/chat/completions", "Bearer sk-test-key",
-			map[string]string{"max_completion_tokens": `9`}, 1,
+			map[string]string{"max_completion_tokens": `9`},
+			1,
 		},
 		{
 			`{"model":"mistral/x","max_output_tokens":9}`, chat, "/chat/completions", "Bearer sk-test-key",
-			map[string]string{"max_tokens": `9`, "stream_options": ""}, 0,
+			map[string]string{"max_tokens": `9`, "stream_options": ""},
+			0,
 		},
 		{
 			`{"model":"azure/gpt-4o","api_version":"2025-01-01"}`, chat, "/openai/deployments/gpt-4o/chat/completions?api-version=2025-01-01", "sk-test-key",
-			map[string]string{"model": `"gpt-4o"`}, 2.5,
+			map[string]string{"model": `"gpt-4o"`},
+			2.5,
 		},
 		{
 			`{"model":"ollama/llama3"}`, chat, "/v1/chat/completions", "Bearer sk-test-key",
-			map[string]string{"model": `"llama3"`}, 0,
+			map[string]string{"model": `"llama3"`},
+			0,
 		},
 		{
 			`{"model":"litellm_proxy/claude-sonnet-4-5"}`, chat, "/chat/completions", "Bearer sk-test-key",
-			map[string]string{"messages": `[{"content":[{"text":"hi","type":"text","cache_control":{"type":"ephemeral"}}],"role":"user"}]`}, 3,
+			map[string]string{"messages": `[{"content":[{"text":"hi","type":"text","cache_control":{"type":"ephemeral"}}],"role":"user"}]`},
+			3,
 		},
 		{
 			`{"model":"anthropic/claude-sonnet-4-5","extended_thinking_budget":3000}`, anthropic, "/v1/messages", "sk-test-key",
-			map[string]string{"model": `"claude-sonnet-4-5"`, "max_tokens": "64000", "thinking": `{"budget_tokens":3000,"type":"enabled"}`, "output_config": ""}, 3,
+			map[string]string{"model": `"claude-sonnet-4-5"`, "max_tokens": "64000", "thinking": `{"budget_tokens":3000,"type":"enabled"}`, "output_config": ""},
+			3,
 		},
 		{
 			`{"model":"anthropic/claude-sonnet-4-5","reasoning_effort":"none","caching_prompt":false,"temperature":0}`, anthropic, "/v1/messages", "sk-test-key",
-			map[string]string{"thinking": "", "temperature": "0", "messages": `[{"content":[{"text":"hi","type":"text"}],"role":"user"}]`}, 3,
+			map[string]string{"thinking": "", "temperature": "0", "messages": `[{"content":[{"text":"hi","type":"text"}],"role":"user"}]`},
+			3,
 		},
 		{
 			`{"model":"anthropic/claude-opus-4-8"}`, anthropic, "/v1/messages", "sk-test-key",
-			map[string]string{"max_tokens": "16384", "thinking": `{"display":"summarized","type":"adaptive"}`, "output_config": `{"effort":"high"}`}, 5,
+			map[string]string{"max_tokens": "16384", "thinking": `{"display":"summarized","type":"adaptive"}`, "output_config": `{"effort":"high"}`},
+			5,
 		},
 	} {
 		s := llmtest.Serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte(c.answer)) })

@@ -392,7 +392,8 @@ func TestStreaming(t *testing.T) {
 	}{
 		{
 			"all at once", `{"text": "hello"}`,
-			[]timed{{0, llm.StreamText, "hello", 0}}, 0, "",
+			[]timed{{0, llm.StreamText, "hello", 0}},
+			0, "",
 		},
 		{
 			"chunks of characters", `{"text": "häß!", "chunk": 2, "delay": 10, "latency": 100}`,
@@ -414,7 +415,8 @@ func TestStreaming(t *testing.T) {
 		},
 		{
 			"thinking streams as reasoning", `{"thinking": ["a", "b"]}`,
-			[]timed{{0, llm.StreamReasoning, "ab", 0}}, 0, "",
+			[]timed{{0, llm.StreamReasoning, "ab", 0}},
+			0, "",
 		},
 		{
 			"a stream that is cut", `{"text": "abcdef", "chunk": 2, "delay": 5, "error": {"kind": "no_response", "after_chunks": 2}}`,

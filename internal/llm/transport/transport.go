@@ -85,7 +85,7 @@ func (t *impatient) RoundTrip(req *http.Request) (*http.Response, error) {
 	res, err := t.next().RoundTrip(req.WithContext(ctx))
 	timer.Stop()
 	if err != nil {
-		if context.Cause(ctx) == errIdle {
+		if errors.Is(context.Cause(ctx), errIdle) {
 			err = errIdle
 		}
 		cancel(nil)
@@ -109,7 +109,7 @@ func (b *impatientBody) Read(p []byte) (int, error) {
 	b.timer.Reset(b.idle)
 	n, err := b.ReadCloser.Read(p)
 	b.timer.Stop()
-	if err != nil && err != io.EOF && context.Cause(b.ctx) == errIdle {
+	if err != nil && !errors.Is(err, io.EOF) && errors.Is(context.Cause(b.ctx), errIdle) {
 		err = errIdle
 	}
 	return n, err

@@ -112,12 +112,15 @@ func (m *model) fields(t reflect.Type) []field {
 // opaque gives the fields of types with an encoding of their own.
 var opaque = map[string][]field{
 	"Content": {
-		{name: "cache_prompt", typ: reflect.TypeFor[bool]()}, {name: "type", doc: `"text" or "image"`, typ: reflect.TypeFor[string]()},
-		{name: "text", optional: true, typ: reflect.TypeFor[string]()}, {name: "image_urls", optional: true, typ: reflect.TypeFor[[]string]()},
+		{name: "cache_prompt", typ: reflect.TypeFor[bool]()},
+		{name: "type", doc: `"text" or "image"`, typ: reflect.TypeFor[string]()},
+		{name: "text", optional: true, typ: reflect.TypeFor[string]()},
+		{name: "image_urls", optional: true, typ: reflect.TypeFor[[]string]()},
 	},
 	"Thinking": {
 		{name: "type", doc: `"thinking" or "redacted_thinking"`, typ: reflect.TypeFor[string]()},
-		{name: "thinking", optional: true, typ: reflect.TypeFor[string]()}, {name: "signature", optional: true, typ: reflect.TypeFor[string]()},
+		{name: "thinking", optional: true, typ: reflect.TypeFor[string]()},
+		{name: "signature", optional: true, typ: reflect.TypeFor[string]()},
 		{name: "data", optional: true, typ: reflect.TypeFor[string]()},
 	},
 }

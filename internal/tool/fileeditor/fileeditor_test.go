@@ -290,7 +290,8 @@ func TestEdit(t *testing.T) {
 		text          string
 	}{
 		{
-			"replace", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n", args{"command": "str_replace", "old_str": "6\n", "new_str": "six\nsix\n"},
+			"replace", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n",
+			args{"command": "str_replace", "old_str": "6\n", "new_str": "six\nsix\n"},
 			"1\n2\n3\n4\n5\nsix\nsix\n7\n8\n9\n10\n11\n12\n",
 			"     3\t3\n     4\t4\n     5\t5\n     6\tsix\n     7\tsix\n     8\t7\n     9\t8\n    10\t9\n    11\t10\n    12\t11\n" + tail,
 		},

@@ -129,8 +129,10 @@ func TestDescribe(t *testing.T) {
 // What is stored has the fields of OpenHands in its order, and no nulls.
 func TestObservationJSON(t *testing.T) {
 	code := 1
-	o := Observation{ExitCode: &code, Command: "x", Metadata: Metadata{ExitCode: 1, PID: -1, Username: "me", Hostname: "here",
-		WorkingDir: "/w", PyInterpreterPath: "/bin/python", Prefix: "[before]\n", Suffix: "\n[after]"}}
+	o := Observation{ExitCode: &code, Command: "x", Metadata: Metadata{
+		ExitCode: 1, PID: -1, Username: "me", Hostname: "here",
+		WorkingDir: "/w", PyInterpreterPath: "/bin/python", Prefix: "[before]\n", Suffix: "\n[after]",
+	}}
 	o.setOutput("out\n \n", "")
 	raw, err := event.EncodeKind(o, observationKind)
 	if err != nil || string(raw) != storedDone {

@@ -219,9 +219,9 @@ func (s *shell) write(ctx context.Context, text string) error {
 	case <-ctx.Done():
 		// Nothing more may come when the program has ended.
 		if s.master.SetWriteDeadline(time.Now()) == nil {
-			<-done
+			<-done //nolint:errcheck // whoever waits for the command sees why
 		}
-		return nil // as above
+		return nil
 	}
 }
 
