@@ -34,6 +34,7 @@ func (p *plain[A]) Decode(args json.RawMessage) (json.RawMessage, error) {
 func (p *plain[A]) Run(context.Context, Call) (json.RawMessage, error) {
 	return event.EncodeKind(Success("done"), p.def.ObservationKind)
 }
+
 func (p *plain[A]) Render(observation json.RawMessage) []event.Content { return Render(observation) }
 func (p *plain[A]) Describe(_, _ json.RawMessage) event.Display        { return event.Display{} }
 func (p *plain[A]) Close() error {
