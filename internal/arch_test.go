@@ -37,6 +37,7 @@ var layers = map[string][]string{
 	"internal/config":              {"internal/llm"},
 	"internal/rpc/protocol":        {"internal/conversation/event"},
 	"internal/rpc":                 {"internal/conversation", "internal/workspace"},
+	"internal/bench":               {},
 	"internal/client":              {"internal/rpc/protocol", "internal/conversation/event"},
 	"internal/visualize":           {"internal/rpc/protocol", "internal/conversation/event"},
 }

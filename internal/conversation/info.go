@@ -105,7 +105,8 @@ type Outgoing struct {
 
 // Record is one event at its place, with its JSON as it is on disk.
 type Record struct {
-	Seq     int
+	Seq int
+	// Event is nil for old events, of pages and replays: they come as JSON alone.
 	Event   event.Event
 	JSON    json.RawMessage
 	Display *event.Display

@@ -226,11 +226,19 @@ func (c *Conversation) replay(o Observer, from, to int) {
 	}
 }
 
-// record reads the event at seq with its display.
+// record reads the event at seq with its display. Only what has a display is
+// decoded: that takes longer than all else.
 func (c *Conversation) record(seq int) (Record, error) {
 	raw, err := c.history.raw(seq)
 	if err != nil {
 		return Record{}, err
+	}
+	r := Record{Seq: seq, JSON: raw}
+	switch kind, err := event.KindOf(raw); {
+	case err != nil:
+		return Record{}, err
+	case !displayed(kind):
+		return r, nil
 	}
 	var e event.Event
 	if c.history.loaded {
@@ -238,7 +246,18 @@ func (c *Conversation) record(seq int) (Record, error) {
 	} else if e, err = event.Decode(raw); err != nil {
 		return Record{}, err
 	}
-	return Record{Seq: seq, Event: e, JSON: raw, Display: c.agent.Describe(e, c.history.action(e, seq))}, nil
+	r.Display = c.agent.Describe(e, c.history.action(e, seq))
+	return r, nil
+}
+
+// displayed tells whether events of a kind have a display: calls have, and what
+// answers them.
+func displayed(kind string) bool {
+	switch kind {
+	case event.KindAction, event.KindObservation, event.KindUserReject, event.KindAgentError:
+		return true
+	}
+	return false
 }
 
 // Unsubscribe ends what Subscribe began.
