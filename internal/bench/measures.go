@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,7 +49,7 @@ func memory(w *world) ([]figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	idle, err := s.memory()
+	idle, own, err := s.memory()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil // only Linux tells
 	}
@@ -64,9 +65,10 @@ func memory(w *world) ([]figure, error) {
 			return nil, err
 		}
 	}
-	busy, err := s.memory()
+	busy, _, err := s.memory()
 	return []figure{
 		{name: "memory after initialize", value: idle, unit: "MB", aim: 20},
+		{name: "  of which is not the program's file", value: own, unit: "MB"},
 		{name: "memory with 20 conversations of one turn", value: busy, unit: "MB", aim: 40},
 	}, errors.Join(err, s.stop())
 }
@@ -188,19 +190,19 @@ func (w *world) load(id string) (first, all time.Duration, events int, err error
 		firsts = append(firsts, time.Since(begin))
 		begin = time.Now()
 		seen := 0
-		for after := 0; ; {
-			var page struct {
-				Events []json.RawMessage
-				Next   *int
+		for after, more := 0, true; more; {
+			begins, err := s.request("conversation/events", fmt.Sprintf(`{"id":%q,"after":%d,"limit":500}`, id, after))
+			if err == nil {
+				err = s.until(func(m message) bool { return bytes.HasPrefix(m.body, []byte(begins)) })
 			}
-			if err := s.call(&page, "conversation/events", `{"id":%q,"after":%d,"limit":500}`, id, after); err != nil {
+			if err != nil {
 				return 0, 0, 0, err
 			}
-			seen += len(page.Events)
-			if page.Next == nil {
-				break
-			}
-			after = *page.Next
+			// To decode the pages here would take longer than to make them there.
+			n := bytes.Count(s.body, []byte(`{"seq":`))
+			seen += n
+			after += n
+			more = bytes.Contains(s.body[max(0, len(s.body)-100):], []byte(`"next":`))
 		}
 		alls = append(alls, time.Since(begin))
 		if seen != events {

@@ -220,17 +220,29 @@ func (s *server) stop() error {
 }
 
 // memory is what the process has in memory, its share of what it shares
-// included, in MB.
-func (s *server) memory() (float64, error) {
+// included, and what of that is not a part of a file, in MB.
+func (s *server) memory() (all, own float64, err error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", s.proc.Process.Pid))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	for line := range strings.Lines(string(data)) {
-		if words := strings.Fields(line); len(words) == 3 && words[0] == "Pss:" {
-			kb, err := strconv.Atoi(words[1])
-			return float64(kb) / 1024, err
+		words := strings.Fields(line)
+		if len(words) != 3 || words[0] != "Pss:" && words[0] != "Pss_Anon:" {
+			continue
+		}
+		kb, err := strconv.Atoi(words[1])
+		if err != nil {
+			return 0, 0, err
+		}
+		if words[0] == "Pss:" {
+			all = float64(kb) / 1024
+		} else {
+			own = float64(kb) / 1024
 		}
 	}
-	return 0, errors.New("the system does not tell the memory of a process")
+	if all == 0 {
+		err = errors.New("the system does not tell the memory of a process")
+	}
+	return all, own, err
 }

@@ -30,8 +30,9 @@ type Agent interface {
 	Ask(ctx context.Context, messages []event.LLMMessage) (string, stats.Call, error)
 	// Render gives a stored observation as the model reads it.
 	Render(observation json.RawMessage) []event.Content
-	// Describe gives what a client shows of an event; action is the one that an
-	// observation answers, nil if it is not known.
+	// Describe gives what a client shows of a call or of what answers it; action
+	// is the call that an answer is to, nil if it is not known. Other events have
+	// no display: nil.
 	Describe(e event.Event, action *event.Action) *event.Display
 	// Outside gives the first path outside the allowed folders that the action
 	// would touch with a file tool; "" if there is none.

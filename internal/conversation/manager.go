@@ -81,7 +81,7 @@ func (m *Manager) Create(ctx context.Context, o Options) (c *Conversation, creat
 			}
 		}
 	}
-	fresh := o.ID == "" || o.Base == "" || !exists(o.Base, o.ID)
+	fresh := o.ID == "" || o.Base == "" || !store.Exists(o.Base, o.ID)
 	c, err = m.slotFor(ctx, o)
 	return c, fresh, err
 }

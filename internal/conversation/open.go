@@ -104,7 +104,7 @@ func openStore(o *Options) (*store.Store, error) {
 		}
 		return store.Memory(), nil
 	}
-	if o.MustExist && !exists(o.Base, id) {
+	if o.MustExist && !store.Exists(o.Base, id) {
 		return nil, ErrNotFound
 	}
 	s, err := store.Open(o.Base, id, store.ReadWrite)
@@ -119,15 +119,6 @@ func openStore(o *Options) (*store.Store, error) {
 		return nil, &PersistenceError{err}
 	}
 	return s, nil
-}
-
-func exists(base, id string) bool {
-	s, err := store.Open(base, id, store.ReadOnly)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = s.Close() }() // opened for reading: nothing to lose
-	return s.Existed()
 }
 
 // ParseID takes an id with or without dashes and gives it with.

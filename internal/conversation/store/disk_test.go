@@ -631,3 +631,27 @@ func wantTree(t testing.TB, dir string, want ...string) {
 		t.Errorf("files %q\nwant %q", got, want)
 	}
 }
+
+func TestExists(t *testing.T) {
+	base := t.TempDir()
+	const id = "0f8fad5b-d9cb-469f-a165-70867728950e"
+	if Exists(base, id) || Exists(filepath.Join(base, "none"), id) || Exists(base, "../x") || Exists("", id) {
+		t.Error("what is not there exists")
+	}
+	s, err := Open(base, id, ReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if Exists(base, id) {
+		t.Error("a directory without a state is a conversation")
+	}
+	if err := s.SaveState([]byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !Exists(base, id) || !Exists(base, strings.ReplaceAll(id, "-", "")) {
+		t.Error("a stored conversation does not exist")
+	}
+}

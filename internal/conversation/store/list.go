@@ -33,6 +33,16 @@ func (e Entry) Updated() time.Time {
 	return last
 }
 
+// Exists tells whether a conversation is stored, without reading a file.
+func Exists(base, id string) bool {
+	path, err := Path(base, id)
+	if err != nil {
+		return false
+	}
+	_, err = os.Stat(filepath.Join(path, stateFile))
+	return err == nil
+}
+
 // List gives the conversations below base in the order of their ids, without
 // reading a file. A base that does not exist holds none.
 func List(base string) ([]Entry, error) {
