@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -144,12 +145,26 @@ func sweepDeleted(base string) error {
 	}
 	for _, name := range names {
 		if strings.HasPrefix(name, deletedPrefix) {
-			if err := os.RemoveAll(filepath.Join(base, name)); err != nil {
+			if err := bury(filepath.Join(base, name)); err != nil {
 				return &WriteError{Path: filepath.Join(base, name), Err: cause(err)}
 			}
 		}
 	}
 	return nil
+}
+
+// bury removes a directory that was moved away. A program that found the
+// directory before the move may still have put a file in while it was emptied;
+// none can find it any more, so that happens hardly twice.
+func bury(dir string) error {
+	const tries = 5
+	var err error
+	for range tries {
+		if err = os.RemoveAll(dir); err == nil || !errors.Is(err, syscall.ENOTEMPTY) {
+			return err
+		}
+	}
+	return err
 }
 
 // isUs tells whether the holder is this process.
