@@ -58,7 +58,9 @@ func takeOwnership(root string) (*flock.Flock, error) {
 		} else {
 			l, err = tryOwn(path)
 		}
-		again := errors.Is(err, errContended) || errors.Is(err, fs.ErrNotExist)
+		// A directory that is deleted meanwhile may be found by one call and be gone
+		// at the next; a file in its place is another error.
+		again := errors.Is(err, errContended) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist)
 		if !again || time.Now().After(deadline) {
 			return l, err
 		}
