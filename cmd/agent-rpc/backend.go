@@ -53,7 +53,7 @@ func newBackend(log *slog.Logger) func(json.RawMessage, rpc.Host) (rpc.Backend, 
 				return rpc.Backend{}, err
 			}
 		}
-		registry := newTools(cfg)
+		registry := newTools(cfg, host.Buffers())
 		models := &models{cfg: cfg, host: host, log: log}
 		return rpc.Backend{
 			NewAgent:         newAgents(cfg, models, registry, host),
@@ -80,7 +80,7 @@ func newAgents(cfg *config.Config, m *models, registry *tool.Registry, host rpc.
 	return func(env conversation.AgentEnv) (conversation.Agent, error) {
 		// What is wrong with the settings is told when a model is needed.
 		settings, _ := cfg.Settings()
-		deps := agent.Deps{Models: m.masked(env.Mask), Tools: registry, AllowedRoots: host.Roots, AllowOutside: settings.AllowOutside, Log: m.log}
+		deps := agent.Deps{Models: m.masked(env.Mask), Tools: registry, AllowedRoots: host.Roots, Buffers: host.Buffers(), AllowOutside: settings.AllowOutside, Log: m.log}
 		spec, err := withDefaults(env.Spec, settings.Agent)
 		if err != nil {
 			return nil, err

@@ -16,11 +16,12 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/workspace"
 )
 
-// newTools is the registry: a line for each tool.
-func newTools(cfg *config.Config) *tool.Registry {
+// newTools is the registry: a line for each tool. files is where file tools read
+// and write.
+func newTools(cfg *config.Config, files fileeditor.Files) *tool.Registry {
 	return tool.NewRegistry(
 		terminal.Entry(terminal.Options{Private: cfg.ServerKeys()}),
-		fileeditor.Entry(fileeditor.Options{}),
+		fileeditor.Entry(fileeditor.Options{Files: files}),
 		tasktracker.Entry(),
 		finish.Entry(),
 		think.Entry(),

@@ -37,6 +37,14 @@ type Models interface {
 	Open(cfg llm.Config, workspace string) (llm.Model, error)
 }
 
+// Buffers tell which files the user's editor holds with text that is not saved.
+type Buffers interface {
+	// Unsaved tells whether a file is one of them.
+	Unsaved(path string) bool
+	// Behind gives those whose files were changed by something else, each once.
+	Behind() []string
+}
+
 // Deps are what every agent needs. AllowedRoots, if not nil, gives the folders
 // that file tools may touch without asking, beside the workspace.
 type Deps struct {
@@ -45,6 +53,8 @@ type Deps struct {
 	AllowedRoots func() []string
 	// AllowOutside lets file tools touch any path.
 	AllowOutside bool
+	// Buffers, if not nil, are the files that are open in the user's editor.
+	Buffers Buffers
 	// Log takes what tools that broke leave behind; nothing does if it is nil.
 	Log *slog.Logger
 }
@@ -250,7 +260,7 @@ func (a *Agent) Act(ctx context.Context, action *event.Action, output func(strin
 	}
 	return &event.Observation{
 		Meta: event.Meta{Source: event.SourceEnvironment}, ToolName: action.ToolName, ToolCallID: action.ToolCallID,
-		Observation: observation, ActionID: action.ID,
+		Observation: observation, ActionID: action.ID, ExtendedContent: a.unsavedNotes(t, action),
 	}
 }
 

@@ -35,7 +35,7 @@ func (m scriptModels) Open(cfg llm.Config, workspace string) (llm.Model, error) 
 
 func testBackend(models agent.Models, base string, defaults conversation.Options) func(json.RawMessage, rpc.Host) (rpc.Backend, error) {
 	return func(_ json.RawMessage, host rpc.Host) (rpc.Backend, error) {
-		deps := agent.Deps{Models: models, Tools: testTools(), AllowedRoots: host.Roots}
+		deps := agent.Deps{Models: models, Tools: testTools(host), AllowedRoots: host.Roots, Buffers: host.Buffers()}
 		return rpc.Backend{
 			NewAgent:         func(env conversation.AgentEnv) (conversation.Agent, error) { return agent.New(deps, env) },
 			ConversationsDir: base,
@@ -46,10 +46,10 @@ func testBackend(models agent.Models, base string, defaults conversation.Options
 	}
 }
 
-func testTools() *tool.Registry {
+func testTools(host rpc.Host) *tool.Registry {
 	return tool.NewRegistry(
 		terminal.Entry(terminal.Options{}),
-		fileeditor.Entry(fileeditor.Options{}),
+		fileeditor.Entry(fileeditor.Options{Files: host.Buffers()}),
 		tasktracker.Entry(),
 		finish.Entry(),
 		think.Entry(),

@@ -21,7 +21,9 @@ type client struct {
 	settings         json.RawMessage
 	workDoneProgress bool
 	utf8             bool
-	processID        int
+	// applyEdit tells that documents can be changed with workspace/applyEdit.
+	applyEdit bool
+	processID int
 
 	mu      sync.Mutex
 	folders []string // absolute paths
@@ -29,6 +31,9 @@ type client struct {
 
 // deltas tells whether the client wants streamed pieces.
 func (c *client) deltas() bool { return c != nil && c.options != nil && c.options.Deltas != nil }
+
+// positions is how the client counts characters.
+func (c *client) positions() positions { return positions{utf8: c.utf8} }
 
 // roots gives the workspace folders.
 func (c *client) roots() []string {
@@ -80,6 +85,9 @@ func parseClient(raw json.RawMessage) (*client, error) {
 			Window struct {
 				WorkDoneProgress bool `json:"workDoneProgress"`
 			} `json:"window"`
+			Workspace struct {
+				ApplyEdit bool `json:"applyEdit"`
+			} `json:"workspace"`
 			General struct {
 				PositionEncodings []string `json:"positionEncodings"`
 			} `json:"general"`
@@ -103,6 +111,7 @@ func parseClient(raw json.RawMessage) (*client, error) {
 		name:             ours.ClientInfo.Name,
 		workDoneProgress: ours.Capabilities.Window.WorkDoneProgress,
 		utf8:             slices.Contains(ours.Capabilities.General.PositionEncodings, "utf-8"),
+		applyEdit:        ours.Capabilities.Workspace.ApplyEdit,
 	}
 	if ours.ProcessID != nil {
 		c.processID = *ours.ProcessID

@@ -26,11 +26,11 @@ func (s *Server) routes(stream *wire.Stream) *router.Router {
 	notification(r, "$/setTrace", inline, s.setTrace)
 	notification(r, "window/workDoneProgress/cancel", inline, s.cancelProgress)
 	notification(r, "workspace/didChangeWorkspaceFolders", inline, s.changeFolders)
-	for _, name := range []string{
-		"textDocument/didOpen", "textDocument/didChange", "textDocument/didSave", "textDocument/didClose", "workspace/didChangeConfiguration",
-	} {
-		notification(r, name, inline, func(context.Context, protocol.Empty) {})
-	}
+	notification(r, "workspace/didChangeConfiguration", inline, func(context.Context, protocol.Empty) {})
+	notification(r, "textDocument/didOpen", inline, s.didOpen)
+	notification(r, "textDocument/didChange", inline, s.didChange)
+	notification(r, "textDocument/didSave", inline, s.didSave)
+	notification(r, "textDocument/didClose", inline, s.didClose)
 
 	accept(r, protocol.MethodPing, early, s.ping)
 	accept(r, protocol.MethodTools, bypass, s.tools)

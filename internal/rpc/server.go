@@ -22,6 +22,7 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/router"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/wire"
+	"github.com/agent-rpc/agent-rpc/internal/workspace"
 )
 
 // Backend is what the face translates to. cmd makes it, once the client has
@@ -44,6 +45,8 @@ type Host interface {
 	Secret(ctx context.Context, conversationID, name string) string
 	// Roots gives the folders that are open in the editor, as absolute paths.
 	Roots() []string
+	// Buffers are the documents that are open in the editor.
+	Buffers() *workspace.Buffers
 }
 
 // Config is what [Serve] needs.
@@ -73,6 +76,7 @@ type Server struct {
 	client  atomic.Pointer[client]
 	backend Backend
 	manager *conversation.Manager
+	buffers *workspace.Buffers
 	// life bounds what outlives a request: conversations, questions to the
 	// client. It is kept for them and ends with the connection.
 	life context.Context
@@ -105,6 +109,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, cfg Config) int {
 			}
 		},
 	}
+	s.buffers = workspace.NewBuffers(s)
 	s.out = wire.NewOutbox(out, wire.OutboxOptions{})
 	s.logs = &clientLog{next: cfg.Log, out: s.out, level: new(slog.LevelVar)}
 	s.logs.level.Set(levelOff)

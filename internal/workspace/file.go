@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,27 @@ import (
 // ErrNotRegular says that a path is a directory, a pipe or a device, which is
 // neither read nor replaced.
 var ErrNotRegular = errors.New("not a regular file")
+
+// Disk is the file system as it is, for tools that may as well be given what the
+// editor has open ([Buffers]). Paths are absolute. The zero value is ready.
+type Disk struct{}
+
+// Stat follows symbolic links.
+func (Disk) Stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
+
+// Read gives the whole content of a regular file.
+func (Disk) Read(path string) ([]byte, error) { return os.ReadFile(path) }
+
+// Write replaces the content of a file as [Local.WriteFile] does.
+func (Disk) Write(ctx context.Context, path string, data []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return replace(path, func(f *os.File) error {
+		_, err := f.Write(data)
+		return err
+	})
+}
 
 // ReadFile reads a regular file. A relative path is one below the root; whether
 // the path lies inside is for the caller to ask ([Local.Resolve]).
@@ -37,10 +59,7 @@ func (w *Local) ReadFile(path string) ([]byte, error) {
 //
 // As for ReadFile, the caller asks whether the path lies inside.
 func (w *Local) WriteFile(path string, data []byte) error {
-	return replace(w.abs(path), func(f *os.File) error {
-		_, err := f.Write(data)
-		return err
-	})
+	return Disk{}.Write(context.Background(), w.abs(path), data)
 }
 
 // replace lets write fill a new file and puts it in the place of path.
@@ -77,6 +96,9 @@ func replace(path string, write func(*os.File) error) error {
 		return errors.Join(&fs.PathError{Op: "write", Path: path, Err: cause(err)}, os.Remove(temp))
 	}
 	if err := rename(temp, path); err != nil {
+		if old != nil && overwrite(path, write) == nil {
+			return os.Remove(temp) // the file is a mount of its own: nothing takes its place
+		}
 		return errors.Join(&fs.PathError{Op: "write", Path: path, Err: cause(err)}, os.Remove(temp))
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
+	"github.com/agent-rpc/agent-rpc/internal/workspace"
 )
 
 //go:embed description.md
@@ -26,7 +27,7 @@ const Name = "file_editor"
 // Options are what a conversation may change about the tool. The zero value is
 // the plain tool.
 type Options struct {
-	// Files is where files are read and written; [Disk] if nil.
+	// Files is where files are read and written; workspace.Disk if nil.
 	Files Files
 	// AllowOutside is asked before a path outside the workspace is touched; its
 	// error goes to the model. Nil allows all, as OpenHands does.
@@ -56,7 +57,7 @@ func Entry(opts Options) tool.Entry {
 func New(root string, opts Options) *Tool {
 	t := &Tool{root: root, files: opts.Files, allow: opts.AllowOutside}
 	if t.files == nil {
-		t.files = Disk{}
+		t.files = workspace.Disk{}
 	}
 	t.def = tool.Definition{
 		Name: Name, Kind: "FileEditorTool", ActionKind: ActionKind, ObservationKind: ObservationKind,

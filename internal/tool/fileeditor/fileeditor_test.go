@@ -17,6 +17,7 @@ import (
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
+	"github.com/agent-rpc/agent-rpc/internal/workspace"
 	"github.com/agent-rpc/agent-rpc/internal/tool/tooltest"
 )
 
@@ -484,7 +485,7 @@ func TestAllowOutside(t *testing.T) {
 
 // memory is an editor's buffer before the disk.
 type memory struct {
-	Disk
+	workspace.Disk
 	path, content string
 	err           error
 }

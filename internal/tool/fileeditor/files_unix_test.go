@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/agent-rpc/agent-rpc/internal/workspace"
 )
 
 func TestWriteKeepsModeAndLink(t *testing.T) {
@@ -106,14 +108,14 @@ func TestDiskWritePermissions(t *testing.T) {
 	if err := os.Chmod(f.path("protected"), 0o444); err != nil {
 		t.Fatal(err)
 	}
-	if err := (Disk{}).Write(context.Background(), f.path("protected"), []byte("b\n")); !errors.Is(err, fs.ErrPermission) || f.read("protected") != "a\n" {
+	if err := (workspace.Disk{}).Write(context.Background(), f.path("protected"), []byte("b\n")); !errors.Is(err, fs.ErrPermission) || f.read("protected") != "a\n" {
 		t.Errorf("a protected file: %v", err)
 	}
 	if err := os.Chmod(f.dir, 0o555); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = os.Chmod(f.dir, 0o755) }() // so that it can be removed
-	if err := (Disk{}).Write(context.Background(), f.path("open"), []byte("b\n")); err != nil || f.read("open") != "b\n" {
+	if err := (workspace.Disk{}).Write(context.Background(), f.path("open"), []byte("b\n")); err != nil || f.read("open") != "b\n" {
 		t.Errorf("a file in a protected directory: %v", err)
 	}
 }
