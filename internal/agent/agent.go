@@ -6,6 +6,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,9 +71,10 @@ type Agent struct {
 	stored    []json.RawMessage // the definitions as the log holds them
 	byResult  map[string]tool.Tool
 
-	mu    sync.Mutex
-	cfg   llm.Config
-	model llm.Model
+	registry *registry
+
+	mu  sync.Mutex
+	llm *LLM // the agent's own model; one of the registry
 }
 
 // New makes the agent of a conversation. It starts nothing.
@@ -94,6 +96,8 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 		return nil, &conversation.ValueError{Field: "agent.tools", Message: err.Error()}
 	}
 	a := &Agent{deps: deps, env: env, spec: spec, workspace: ws, tools: set, byResult: map[string]tool.Tool{}}
+	a.registry = &registry{models: deps.Models, conversationID: env.ConversationID, workspace: env.Workspace}
+	a.llm = a.registry.add(a.registry.make(cmp.Or(usageOf(spec.LLM), defaultUsage), spec.LLM, nil))
 	for _, t := range set.All() {
 		d := t.Definition()
 		stored, err := d.Encode()
@@ -109,75 +113,25 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 
 // Spec implements [conversation.Agent].
 func (a *Agent) Spec() json.RawMessage {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.model != nil {
-		return a.spec.encode(a.cfg)
+	own := a.own()
+	if cfg, opened := own.Config(); opened {
+		return a.spec.encode(cfg)
 	}
 	var cfg llm.Config
-	if len(a.spec.LLM) > 0 {
-		if err := json.Unmarshal(a.spec.LLM, &cfg); err != nil {
-			return a.spec.encode(masked(a.spec.LLM)) // no model can be made of it; that is told when one is needed
+	if len(own.raw) > 0 {
+		if err := json.Unmarshal(own.raw, &cfg); err != nil {
+			return a.spec.encode(masked(own.raw)) // no model can be made of it; that is told when one is needed
 		}
 	}
 	if cfg.Model == "" {
-		cfg.Model = a.deps.Models.Name(a.spec.LLM)
+		cfg.Model = own.Name()
 	}
-	if cfg.UsageID == "" {
-		cfg.UsageID = defaultUsage
-	}
+	cfg.UsageID = own.UsageID()
 	return a.spec.encode(cfg)
 }
 
-// defaultUsage is the bucket of the statistics that an agent's model fills.
-const defaultUsage = "agent"
-
-// Model implements [conversation.Agent].
-func (a *Agent) Model() string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.model != nil {
-		return a.cfg.Model
-	}
-	return a.deps.Models.Name(a.spec.LLM)
-}
-
-// Ready implements [conversation.Agent]. A failure is asked about anew at the
-// next call, so that a key that was set meanwhile is found.
-func (a *Agent) Ready(ctx context.Context) error {
-	a.mu.Lock()
-	ready := a.model != nil
-	a.mu.Unlock()
-	if ready {
-		return nil
-	}
-	cfg, err := a.deps.Models.Resolve(ctx, a.env.ConversationID, a.spec.LLM)
-	if err != nil {
-		return err
-	}
-	if cfg.UsageID == "" {
-		cfg.UsageID = defaultUsage
-	}
-	model, err := a.deps.Models.Open(cfg, a.env.Workspace)
-	if err != nil {
-		return err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.model == nil {
-		a.cfg, a.model = cfg, model
-	}
-	return nil
-}
-
-func (a *Agent) ready(ctx context.Context) (llm.Model, llm.Config, error) {
-	if err := a.Ready(ctx); err != nil {
-		return nil, llm.Config{}, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.model, a.cfg, nil
-}
+// Ready implements [conversation.Agent].
+func (a *Agent) Ready(ctx context.Context) error { return a.own().Ready(ctx) }
 
 // SystemPrompt implements [conversation.Agent].
 func (a *Agent) SystemPrompt(secretNames []string) *event.SystemPrompt {
@@ -195,41 +149,24 @@ func (a *Agent) SystemPrompt(secretNames []string) *event.SystemPrompt {
 
 // Think implements [conversation.Agent].
 func (a *Agent) Think(ctx context.Context, q conversation.Question) (*conversation.Thought, error) {
-	model, cfg, err := a.ready(ctx)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := model.Complete(ctx, &llm.Request{Messages: q.Messages, Tools: a.offered, CacheKey: q.CacheKey}, func(c llm.Chunk) {
+	resp, call, err := a.own().Complete(ctx, &llm.Request{Messages: q.Messages, Tools: a.offered, CacheKey: q.CacheKey}, func(c llm.Chunk) {
 		q.Stream(conversation.Piece{Stream: conversation.Stream(c.Stream), ToolCallID: c.CallID, Text: c.Text})
 	})
 	if err != nil {
 		return nil, asFailure(err)
 	}
 	t := a.interpret(resp, q.Analyzed)
-	t.Call = call(cfg, resp)
+	t.Call = call
 	return t, nil
-}
-
-func call(cfg llm.Config, resp *llm.Response) stats.Call {
-	u := resp.Usage
-	return stats.Call{
-		UsageID: cfg.UsageID, Model: cfg.Model, ResponseID: resp.ID, Latency: resp.Latency, Cost: u.Cost, At: time.Now(),
-		PromptTokens: u.PromptTokens, CompletionTokens: u.CompletionTokens, CacheReadTokens: u.CacheReadTokens,
-		CacheWriteTokens: u.CacheWriteTokens, ReasoningTokens: u.ReasoningTokens, ContextWindow: u.ContextWindow,
-	}
 }
 
 // Ask implements [conversation.Agent].
 func (a *Agent) Ask(ctx context.Context, messages []event.LLMMessage) (string, stats.Call, error) {
-	model, cfg, err := a.ready(ctx)
+	resp, call, err := a.own().Complete(ctx, &llm.Request{Messages: messages}, nil)
 	if err != nil {
 		return "", stats.Call{}, err
 	}
-	resp, err := model.Complete(ctx, &llm.Request{Messages: messages}, nil)
-	if err != nil {
-		return "", stats.Call{}, err
-	}
-	return resp.Message.Text(), call(cfg, resp), nil
+	return resp.Message.Text(), call, nil
 }
 
 // Act implements [conversation.Agent].

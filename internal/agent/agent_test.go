@@ -383,8 +383,8 @@ func TestAMissingKeyIsLookedForAgain(t *testing.T) {
 	if err := a.Ready(t.Context()); err != nil {
 		t.Errorf("ready: %v", err)
 	}
-	if a.Model() != "test/default" {
-		t.Errorf("model %q", a.Model())
+	if got := a.LLMs()[0].Model; got != "test/default" {
+		t.Errorf("model %q", got)
 	}
 }
 

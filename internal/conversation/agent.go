@@ -14,8 +14,8 @@ import (
 type Agent interface {
 	// Spec is the agent as OpenHands stores it, secrets masked.
 	Spec() json.RawMessage
-	// Model names the model, such as "anthropic/NAME"; "" if none is configured.
-	Model() string
+	// LLMs lists the models of the conversation by usage id, the agent's own first.
+	LLMs() []LLM
 	// Ready makes sure that the model can be asked: a model is configured and its
 	// key is at hand. It may ask the client for the key.
 	Ready(ctx context.Context) error

@@ -327,27 +327,29 @@ func (c *Conversation) info() Info {
 		Cursor:             Cursor{c.history.epoch, c.history.len()},
 		MaxIterations:      c.maxIter,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
-		Model: c.model(), Stats: c.stats.AppendSnapshot(nil),
+		LLMs: c.llms(), Stats: c.stats.AppendSnapshot(nil),
 		Queued: c.queued(), Tags: maps.Clone(c.tags),
 	}
+	i.Model = i.LLMs[0].Model
 	if p := c.pending(); p != nil {
 		i.Pending = []Pending{*p}
 	}
 	return i
 }
 
-// model names the agent's model, or the stored one where there is no agent.
-func (c *Conversation) model() string {
+// llms are the agent's models, or the stored agent's own where there is no agent.
+func (c *Conversation) llms() []LLM {
 	if c.agent != nil {
-		return c.agent.Model()
+		return c.agent.LLMs()
 	}
 	var spec struct {
 		LLM struct {
-			Model string `json:"model"`
+			Model   string `json:"model"`
+			UsageID string `json:"usage_id"`
 		} `json:"llm"`
 	}
 	_ = json.Unmarshal(c.kept.Agent, &spec) // what can't be read has no name
-	return spec.LLM.Model
+	return []LLM{{UsageID: spec.LLM.UsageID, Model: spec.LLM.Model}}
 }
 
 // queued are the messages that wait, in the order in which they would go in.

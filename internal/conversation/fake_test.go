@@ -116,7 +116,9 @@ func (f *fake) Spec() json.RawMessage {
 	return json.RawMessage(`{"llm":{"model":"test/fake"},"kind":"Agent"}`)
 }
 
-func (f *fake) Model() string { return "test/fake" }
+func (f *fake) LLMs() []conversation.LLM {
+	return []conversation.LLM{{UsageID: "agent", Model: "test/fake"}}
+}
 
 func (f *fake) Ready(context.Context) error { return f.ready }
 

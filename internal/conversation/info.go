@@ -58,12 +58,21 @@ type Info struct {
 	ConfirmationPolicy json.RawMessage
 	SecurityAnalyzer   json.RawMessage // nil if there is none
 	Model              string
+	LLMs               []LLM           // the agent's own first, then in the order of their first use
 	Stats              json.RawMessage // OpenHands' ConversationStats, in its snapshot form
 	Pending            []Pending
 	Queued             []Outgoing
 	Tags               map[string]string
 	Error              *RunError
 	LockedBy           *Owner
+}
+
+// LLM is one model of a conversation: an entry of OpenHands' LLMRegistry.
+type LLM struct {
+	UsageID string
+	Model   string // "PROVIDER/NAME"; "" if none is configured
+	// Unpriced tells that its last answer cost something, and nobody knows what.
+	Unpriced bool
 }
 
 // RunError says why a run failed.

@@ -494,8 +494,9 @@ func (m *Manager) summary(base, id string) (Info, error) {
 		StopReason: c.side.StopReason, Error: c.side.Error, CreatedAt: c.side.CreatedAt, UpdatedAt: c.side.UpdatedAt,
 		Cursor: Cursor{c.side.Epoch, s.Len()}, MaxIterations: c.maxIter,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
-		Model: c.model(), Stats: c.stats.AppendSnapshot(nil), Queued: c.queued(), Tags: c.tags,
+		LLMs: c.llms(), Stats: c.stats.AppendSnapshot(nil), Queued: c.queued(), Tags: c.tags,
 	}
+	i.Model = i.LLMs[0].Model
 	if owner, err := store.Owner(base, id); err == nil && owner != nil {
 		i.LockedBy = &Owner{owner.PID, owner.Host}
 	}

@@ -83,6 +83,11 @@ func (e *Error) Code() string {
 	return "LLMError"
 }
 
+// ModelError is what the wire says of the failure.
+func (e *Error) ModelError() (provider string, httpStatus int, retryable bool) {
+	return e.Provider, e.Status, e.Retryable()
+}
+
 // Retryable tells whether the same request may succeed later.
 func (e *Error) Retryable() bool {
 	switch e.Kind {

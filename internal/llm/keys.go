@@ -169,6 +169,21 @@ func Local(rawURL string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || host == "host.docker.internal"
 }
 
+// Free tells whether the model costs nothing: it runs on this machine, plays a
+// script, or the config says so.
+func Free(cfg Config) bool {
+	switch Provider(cfg.Model, cfg.BaseURL).Name {
+	case "scripted", "replay":
+		return true
+	case "ollama", "ollama_chat", "lm_studio", "llamafile":
+		if cfg.BaseURL == "" {
+			return true
+		}
+	}
+	in, out := cfg.InputCostPerToken, cfg.OutputCostPerToken
+	return Local(cfg.BaseURL) || in != nil && out != nil && *in == 0 && *out == 0
+}
+
 // SameHost tells whether two URLs lead to the same server, whatever their path.
 // It is false where either names none.
 func SameHost(a, b string) bool {

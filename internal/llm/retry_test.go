@@ -7,8 +7,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // scripted fails with each error in turn, then answers.
@@ -134,31 +132,4 @@ func TestRetryWarmsAColdModel(t *testing.T) {
 			t.Errorf("temperatures %v, %v", s.asked[0].Temperature, s.asked[1].Temperature)
 		}
 	})
-}
-
-func TestRegistry(t *testing.T) {
-	var told []string
-	r := NewRegistry(func(id string, m Model) { told = append(told, id) })
-	for _, id := range []string{"default", "condenser"} {
-		if err := r.Add(id, &scripted{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := r.Add("default", &scripted{}); err == nil {
-		t.Error("a usage id was taken twice")
-	}
-	r.Remove("nothing")
-	if m, err := r.Get("condenser"); m == nil || err != nil {
-		t.Errorf("got %v, %v", m, err)
-	}
-	if diff := cmp.Diff([]string{"condenser", "default"}, r.List()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	r.Remove("condenser")
-	if _, err := r.Get("condenser"); err == nil {
-		t.Error("a removed model is still there")
-	}
-	if diff := cmp.Diff([]string{"default", "condenser"}, told); diff != "" {
-		t.Errorf("told (-want +got):\n%s", diff)
-	}
 }

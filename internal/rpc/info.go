@@ -19,10 +19,13 @@ func toInfo(i conversation.Info) protocol.Info {
 		Status: protocol.Status(i.Status), RunID: i.RunID, StopReason: protocol.StopReason(i.StopReason),
 		CreatedAt: toTime(i.CreatedAt), UpdatedAt: toTime(i.UpdatedAt), Cursor: toCursor(i.Cursor),
 		MaxIterationPerRun: i.MaxIterations, ConfirmationPolicy: i.ConfirmationPolicy, SecurityAnalyzer: i.SecurityAnalyzer,
-		Model: i.Model, Stats: i.Stats, Pending: []protocol.Pending{}, Queued: []protocol.Queued{}, Tags: i.Tags,
+		Model: i.Model, LLMs: []protocol.LLMInfo{}, Stats: i.Stats, Pending: []protocol.Pending{}, Queued: []protocol.Queued{}, Tags: i.Tags,
 	}
 	if info.Tags == nil {
 		info.Tags = map[string]string{}
+	}
+	for _, l := range i.LLMs {
+		info.LLMs = append(info.LLMs, protocol.LLMInfo{UsageID: l.UsageID, Model: l.Model, Unpriced: l.Unpriced})
 	}
 	for _, p := range i.Pending {
 		info.Pending = append(info.Pending, toPending(p))

@@ -156,12 +156,24 @@ type Info struct {
 	ConfirmationPolicy json.RawMessage   `json:"confirmationPolicy"`
 	SecurityAnalyzer   json.RawMessage   `json:"securityAnalyzer,omitempty"`
 	Model              string            `json:"model"`
+	LLMs               []LLMInfo         `json:"llms"`
 	Stats              json.RawMessage   `json:"stats"`
 	Pending            []Pending         `json:"pending"`
 	Queued             []Queued          `json:"queued"`
 	Tags               map[string]string `json:"tags"`
 	Error              *RunError         `json:"error,omitempty"`
 	LockedBy           *LockOwner        `json:"lockedBy,omitempty"`
+}
+
+// LLMInfo is one model that a conversation uses.
+type LLMInfo struct {
+	// UsageID is the bucket of the statistics that it fills: "agent", "condenser",
+	// "ask-agent-llm", "profile:NAME", …
+	UsageID string `json:"usageId"`
+	Model   string `json:"model"`
+	// Unpriced tells that its last answer cost something and nobody knows what: the
+	// statistics and the budget leave it out.
+	Unpriced bool `json:"unpriced,omitempty"`
 }
 
 // RunError says why the last run failed.
