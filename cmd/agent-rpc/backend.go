@@ -14,6 +14,8 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/agent"
 	"github.com/agent-rpc/agent-rpc/internal/config"
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret/fernet"
 	"github.com/agent-rpc/agent-rpc/internal/llm"
 	"github.com/agent-rpc/agent-rpc/internal/llm/catalog"
 	"github.com/agent-rpc/agent-rpc/internal/llm/provider"
@@ -61,8 +63,20 @@ func newBackend(log *slog.Logger) func(json.RawMessage, rpc.Host) (rpc.Backend, 
 			Defaults:         func() conversation.Options { return defaults(cfg) },
 			Tools:            func() []protocol.ToolInfo { return toolInfos(registry) },
 			Models:           models.infos,
+			Secrets:          func() secret.Options { return secretOptions(cfg) },
 		}, nil
 	}
+}
+
+// secretOptions are what settings and environment say of the secrets of
+// conversations.
+func secretOptions(cfg *config.Config) secret.Options {
+	o := secret.Options{Server: os.Getenv("OH_INTERNAL_SERVER_URL")}
+	s, _ := cfg.Settings() // what is wrong with the settings is told when a model is needed
+	if key := s.SecretKey.Reveal(); key != "" {
+		o.Key, o.Hide = fernet.FromSecret(key), []string{key}
+	}
+	return o
 }
 
 // defaults are what the settings say of new conversations.

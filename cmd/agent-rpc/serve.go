@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
 	"github.com/agent-rpc/agent-rpc/internal/rpc"
 )
 
@@ -30,10 +31,11 @@ func serveStdio(ctx context.Context, in io.Reader, _ io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	defer surviveStderr()()
-	log := slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: logLevel()})
+	hidden := new(secret.Values)
+	log := slog.NewTextHandler(hidden.Writer(os.Stderr), &slog.HandlerOptions{Level: logLevel()})
 	return rpc.Serve(ctx, in, out, rpc.Config{
 		Name: "agent-rpc", Version: versionOf().Version,
-		Backend: newBackend(slog.New(log)), Log: log,
+		Backend: newBackend(slog.New(log)), Log: log, Hidden: hidden,
 	})
 }
 

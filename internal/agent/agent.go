@@ -20,6 +20,7 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/agent/prompt"
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/stats"
 	"github.com/agent-rpc/agent-rpc/internal/llm"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
@@ -82,6 +83,9 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
+	if env.Seal == nil {
+		env.Seal = func(string) string { return llm.SecretMask }
+	}
 	spec, err := ParseSpec(env.Spec)
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "agent", Message: err.Error()}
@@ -96,7 +100,7 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 		return nil, &conversation.ValueError{Field: "agent.tools", Message: err.Error()}
 	}
 	a := &Agent{deps: deps, env: env, spec: spec, workspace: ws, tools: set, byResult: map[string]tool.Tool{}}
-	a.registry = &registry{models: deps.Models, conversationID: env.ConversationID, workspace: env.Workspace}
+	a.registry = &registry{models: deps.Models, env: env}
 	a.llm = a.registry.add(a.registry.make(cmp.Or(usageOf(spec.LLM), defaultUsage), spec.LLM, nil))
 	for _, t := range set.All() {
 		d := t.Definition()
@@ -115,31 +119,31 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 func (a *Agent) Spec() json.RawMessage {
 	own := a.own()
 	if cfg, opened := own.Config(); opened {
-		return a.spec.encode(cfg)
+		return a.spec.encode(cfg, own.raw, a.env.Seal)
 	}
 	var cfg llm.Config
 	if len(own.raw) > 0 {
 		if err := json.Unmarshal(own.raw, &cfg); err != nil {
-			return a.spec.encode(masked(own.raw)) // no model can be made of it; that is told when one is needed
+			return a.spec.encode(nil, own.raw, a.env.Seal) // no model can be made of it; that is told when one is needed
 		}
 	}
 	if cfg.Model == "" {
 		cfg.Model = own.Name()
 	}
 	cfg.UsageID = own.UsageID()
-	return a.spec.encode(cfg)
+	return a.spec.encode(cfg, own.raw, a.env.Seal)
 }
 
 // Ready implements [conversation.Agent].
 func (a *Agent) Ready(ctx context.Context) error { return a.own().Ready(ctx) }
 
 // SystemPrompt implements [conversation.Agent].
-func (a *Agent) SystemPrompt(secretNames []string) *event.SystemPrompt {
+func (a *Agent) SystemPrompt(secrets []secret.Info) *event.SystemPrompt {
 	text := prompt.System(a.spec.asksRisk())
 	if a.spec.SystemPrompt != nil {
 		text = *a.spec.SystemPrompt
 	}
-	dynamic := event.Text(prompt.Context(prompt.Facts{Workspace: a.workspace.Root(), Secrets: secretNames, Now: time.Now()}))
+	dynamic := event.Text(prompt.Context(prompt.Facts{Workspace: a.workspace.Root(), Secrets: secrets, Now: time.Now()}))
 	e := &event.SystemPrompt{
 		Meta: event.Meta{Source: event.SourceAgent}, SystemPrompt: event.Text(text), DynamicContext: &dynamic,
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/agent"
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
 	"github.com/agent-rpc/agent-rpc/internal/llm"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
 	"github.com/agent-rpc/agent-rpc/internal/tool/fileeditor"
@@ -546,7 +547,7 @@ func TestSystemPrompt(t *testing.T) {
 	}
 	for _, tt := range tests {
 		a, root := made(t, &model{}, probing(tt.spec))
-		e := a.SystemPrompt([]string{"TOKEN", "OTHER"})
+		e := a.SystemPrompt([]secret.Info{{Name: "TOKEN", Description: "for the registry"}, {Name: "OTHER"}})
 		if e.Source != event.SourceAgent || len(e.Tools) != 3 || e.ID != "" {
 			t.Errorf("prompt: %+v", e)
 		}
@@ -560,7 +561,7 @@ func TestSystemPrompt(t *testing.T) {
 				t.Errorf("%s: the prompt has %q", tt.spec, text)
 			}
 		}
-		for _, text := range []string{root, "$TOKEN, $OTHER"} {
+		for _, text := range []string{root, "\n  - $TOKEN: for the registry\n  - $OTHER\n- Now"} {
 			if !strings.Contains(e.DynamicContext.Text, text) {
 				t.Errorf("the context has no %q: %s", text, e.DynamicContext.Text)
 			}

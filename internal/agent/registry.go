@@ -25,9 +25,8 @@ const (
 // key and opens nothing; that is done when it is first asked. It is safe for use
 // by several goroutines.
 type LLM struct {
-	models         Models
-	conversationID string
-	workspace      string
+	models Models
+	env    conversation.AgentEnv
 	// raw is the llm object; of is set where the model is another's configuration
 	// under its own usage id.
 	raw json.RawMessage
@@ -74,7 +73,10 @@ func (l *LLM) Ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	model, err := l.models.Open(cfg, l.workspace)
+	if key := cfg.APIKey.Reveal(); l.env.Hide != nil && len(key) >= minKey {
+		l.env.Hide(key)
+	}
+	model, err := l.models.Open(cfg, l.env.Workspace)
 	if err != nil {
 		return err
 	}
@@ -86,6 +88,10 @@ func (l *LLM) Ready(ctx context.Context) error {
 	return nil
 }
 
+// minKey is the length from which on a model's key is hidden: servers on one's own
+// machine get words for keys.
+const minKey = 16
+
 func (l *LLM) resolve(ctx context.Context) (llm.Config, error) {
 	if l.of != nil {
 		if err := l.of.Ready(ctx); err != nil {
@@ -95,7 +101,7 @@ func (l *LLM) resolve(ctx context.Context) (llm.Config, error) {
 		cfg.UsageID = l.UsageID()
 		return cfg, nil
 	}
-	cfg, err := l.models.Resolve(ctx, l.conversationID, l.raw)
+	cfg, err := l.models.Resolve(ctx, l.env.ConversationID, l.raw)
 	if err != nil {
 		return cfg, err
 	}
@@ -113,7 +119,7 @@ func (l *LLM) Config() (llm.Config, bool) {
 }
 
 // Complete asks the model once and tells what the answer cost, in the model's own
-// bucket.
+// bucket. Secrets are hidden in what it is asked.
 func (l *LLM) Complete(ctx context.Context, req *llm.Request, stream func(llm.Chunk)) (*llm.Response, stats.Call, error) {
 	if err := l.Ready(ctx); err != nil {
 		return nil, stats.Call{}, err
@@ -121,7 +127,9 @@ func (l *LLM) Complete(ctx context.Context, req *llm.Request, stream func(llm.Ch
 	l.mu.Lock()
 	model, cfg := l.model, l.cfg
 	l.mu.Unlock()
-	resp, err := model.Complete(ctx, req, stream)
+	hidden := *req
+	hidden.Messages = l.hidden(req.Messages)
+	resp, err := model.Complete(ctx, &hidden, stream)
 	if err != nil {
 		return nil, stats.Call{}, err
 	}
@@ -147,9 +155,8 @@ func (l *LLM) info() conversation.LLM {
 // registry holds the models of a conversation, in the order in which they came:
 // OpenHands' LLMRegistry. The first model under a usage id stays.
 type registry struct {
-	models         Models
-	conversationID string
-	workspace      string
+	models Models
+	env    conversation.AgentEnv
 
 	mu   sync.Mutex
 	list []*LLM
@@ -157,7 +164,7 @@ type registry struct {
 
 // make gives a model that is not registered.
 func (r *registry) make(usageID string, raw json.RawMessage, of *LLM) *LLM {
-	return &LLM{models: r.models, conversationID: r.conversationID, workspace: r.workspace, usageID: usageID, raw: raw, of: of}
+	return &LLM{models: r.models, env: r.env, usageID: usageID, raw: raw, of: of}
 }
 
 // add registers the model, unless there is one under its usage id, and gives the

@@ -76,12 +76,12 @@ func (s *Spec) asksRisk() bool {
 	return s.SystemPromptKwargs.Risk == nil || *s.SystemPromptKwargs.Risk
 }
 
-// encode writes the Agent with the given LLM object, in OpenHands' order and
-// without credentials.
-func (s *Spec) encode(llm any) json.RawMessage {
+// encode writes the Agent with its model's config, or its own LLM object if that
+// is nil, in OpenHands' order and with its credentials sealed.
+func (s *Spec) encode(model any, own json.RawMessage, seal func(string) string) json.RawMessage {
 	fields := make(map[string]json.RawMessage, len(s.fields))
 	for name, raw := range s.fields {
-		fields[name] = masked(raw)
+		fields[name] = sealed(name, raw, seal)
 	}
 	set := func(name string, v any) {
 		if raw, err := json.Marshal(v); err == nil {
@@ -93,7 +93,11 @@ func (s *Spec) encode(llm any) json.RawMessage {
 			fields[name] = json.RawMessage(raw)
 		}
 	}
-	set("llm", llm)
+	own = sealed("llm", own, seal)
+	if fields["llm"] = own; model != nil {
+		set("llm", model)
+		fields["llm"] = withOwn(fields["llm"], own)
+	}
 	set("tools", s.Tools)
 	set("include_default_tools", s.IncludeDefault)
 	set("tool_concurrency_limit", s.ToolConcurrency)

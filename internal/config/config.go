@@ -85,6 +85,9 @@ func (c *Config) Path() string {
 // conversationsVar is OpenHands' own variable; it wins over every setting.
 const conversationsVar = "OPENHANDS_CONVERSATIONS_DIR"
 
+// secretKeyVar is OpenHands' own variable; it wins over every setting.
+const secretKeyVar = "OH_SECRET_KEY"
+
 // ConversationsDir is the absolute path of the folder of the conversations:
 // OPENHANDS_CONVERSATIONS_DIR, else the setting, else ~/.openhands/conversations;
 // "" if that needs a home directory and there is none.

@@ -145,7 +145,7 @@ func (f fields) text(name string) string {
 // counts as absent.
 func (f fields) secret(name string) llm.Secret {
 	s := f.text(name)
-	if s == llm.SecretMask || strings.HasPrefix(s, "gAAAAA") {
+	if llm.Unread(s) {
 		return ""
 	}
 	return llm.Secret(s)

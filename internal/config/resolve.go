@@ -155,7 +155,7 @@ func decodeLLM(all fields) llm.Config {
 	cfg.Model = strings.TrimSpace(cfg.Model)
 	cfg.BaseURL = strings.TrimSpace(cfg.BaseURL)
 	cfg.APIKey = all.secret("api_key")
-	maps.DeleteFunc(cfg.ExtraHeaders, func(_, value string) bool { return value == llm.SecretMask })
+	maps.DeleteFunc(cfg.ExtraHeaders, func(_, value string) bool { return llm.Unread(value) })
 	return cfg
 }
 
@@ -287,6 +287,8 @@ func (c *Config) ServerKeys() []string {
 		"LLM_AWS_SECRET_ACCESS_KEY": true,
 		"LLM_AWS_SESSION_TOKEN":     true,
 		"LLM_EXTRA_HEADERS":         true,
+		secretKeyVar:                true,
+		"AGENT_RPC_SECRET_KEY":      true,
 	}
 	for _, p := range llm.Providers() {
 		if strings.HasSuffix(p.KeyVar, "_API_KEY") {

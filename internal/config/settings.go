@@ -32,6 +32,8 @@ type Settings struct {
 	ConversationsDir string `json:"conversations_dir"`
 	// AllowOutside lets file tools leave the workspace without asking.
 	AllowOutside bool `json:"allow_outside"`
+	// SecretKey encrypts the secrets of conversations on disk; "" stores none.
+	SecretKey llm.Secret `json:"secret_key"`
 	// Record is the absolute path of a file that each call of a model is written
 	// to; "" for none.
 	Record string `json:"record"`
@@ -164,6 +166,9 @@ func (c *Config) Settings() (Settings, error) {
 	s.ConversationsDir = c.absolute(s.ConversationsDir)
 	if dir := c.env(conversationsVar); dir != "" {
 		s.ConversationsDir = c.expand(dir)
+	}
+	if key := c.env(secretKeyVar); key != "" {
+		s.SecretKey = llm.Secret(key)
 	}
 	s.Record = c.absolute(s.Record)
 	return s, err

@@ -79,7 +79,7 @@ func (c *Config) file() (*layer, error) {
 	if ferr != nil {
 		return nil, ferr
 	}
-	if l.llm.secret("api_key") != "" && c.goos != "windows" && mode.Perm()&0o077 != 0 {
+	if (l.llm.secret("api_key") != "" || l.top.secret("secret_key") != "") && c.goos != "windows" && mode.Perm()&0o077 != 0 {
 		l.warnings = append(l.warnings, fmt.Sprintf("%s holds a key and others can read it: chmod 600 %s", path, path))
 	}
 	return l, nil

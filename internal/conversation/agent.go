@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/stats"
 )
 
@@ -12,15 +13,16 @@ import (
 // plugs it in. Think, Act and Ask are called from goroutines of the
 // conversation, never two Thinks at once; the other methods return at once.
 type Agent interface {
-	// Spec is the agent as OpenHands stores it, secrets masked.
+	// Spec is the agent as OpenHands stores it, secrets sealed.
 	Spec() json.RawMessage
 	// LLMs lists the models of the conversation by usage id, the agent's own first.
 	LLMs() []LLM
 	// Ready makes sure that the model can be asked: a model is configured and its
 	// key is at hand. It may ask the client for the key.
 	Ready(ctx context.Context) error
-	// SystemPrompt makes the first event of a conversation.
-	SystemPrompt(secretNames []string) *event.SystemPrompt
+	// SystemPrompt makes the first event of a conversation. It tells of the
+	// secrets what may be told.
+	SystemPrompt(secrets []secret.Info) *event.SystemPrompt
 	// Think asks the model once and turns its answer into events without ids.
 	Think(ctx context.Context, q Question) (*Thought, error)
 	// Act carries out one valid action and gives an *event.Observation or an
@@ -102,8 +104,17 @@ type AgentEnv struct {
 	Workspace string
 	// Dir is the conversation's directory; "" when it is kept in memory.
 	Dir string
-	// Secrets gives the variables that a command names, with their values.
-	Secrets func(command string) map[string]string
+	// Secrets gives the variables that a command names, with their values, and
+	// says of each that has none why. It may ask a server or the client, and ends
+	// with ctx.
+	Secrets func(ctx context.Context, command string) (vars map[string]string, missing []string)
+	// Secret gives the value of one secret, as Secrets does.
+	Secret func(ctx context.Context, name string) (string, error)
 	// Mask hides the values of secrets in a text.
 	Mask func(text string) string
+	// Hide makes Mask, and whatever else masks, hide values that are not of any
+	// secret, such as the model's key.
+	Hide func(values ...string)
+	// Seal gives what stands on disk for a secret of the agent's own.
+	Seal func(value string) string
 }

@@ -67,6 +67,10 @@ type Conversation struct {
 	tags     map[string]string
 	run      *run
 	sent     map[string]Sent
+	// said holds the actions that are open and whose secrets are masked in the
+	// log, as the model said them, by their id. It is never stored.
+	said     map[string]json.RawMessage
+	unread   int // secrets of the stored agent that can't be read
 	out      []func(Observer)
 	dirty    bool // base_state.json is behind
 	changed  bool // observers have not been told the newest state
@@ -207,11 +211,8 @@ func (c *Conversation) append(e event.Event) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if masked := c.secrets.MaskJSON(raw); len(masked) != len(raw) || &masked[0] != &raw[0] {
-			if e, err = event.Decode(masked); err != nil {
-				return 0, err
-			}
-			raw = masked
+		if e, raw, err = c.mask(e, raw); err != nil {
+			return 0, err
 		}
 		seq, err := c.history.append(e, raw)
 		var changed *store.ChangedError
@@ -304,6 +305,8 @@ func (c *Conversation) write() error {
 	c.side.UpdatedAt = time.Now().UTC()
 	c.side.Epoch, c.side.Linear, c.side.Known = c.history.epoch, c.history.linear(), c.history.known
 	c.side.Executing = c.run != nil && c.status != WaitingForConfirmation
+	c.side.ClientSecrets = c.secrets.Clients()
+	c.forgetSaid()
 	s := c.kept
 	s.ID, s.Agent, s.Workspace = c.id, c.agent.Spec(), workspaceState{c.workspace, "LocalWorkspace"}
 	s.PersistenceDir, s.MaxIterations, s.StuckDetection = c.store.Dir(), c.maxIter, &c.stuckOn

@@ -11,6 +11,7 @@ import (
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/stats"
 )
 
@@ -122,7 +123,7 @@ func (f *fake) LLMs() []conversation.LLM {
 
 func (f *fake) Ready(context.Context) error { return f.ready }
 
-func (f *fake) SystemPrompt([]string) *event.SystemPrompt {
+func (f *fake) SystemPrompt([]secret.Info) *event.SystemPrompt {
 	if f.prompt != nil {
 		return f.prompt()
 	}

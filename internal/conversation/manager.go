@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/store"
 )
 
@@ -50,14 +51,19 @@ type Config struct {
 	// OnChange is told that the list of conversations changed; may be nil. It
 	// must not block.
 	OnChange func()
+	// Secrets gives the options of a conversation's secrets; may be nil.
+	Secrets func(conversationID string) secret.Options
 }
 
 // NewManager makes a manager whose conversations live until they are closed or
 // life ends.
 func NewManager(life context.Context, cfg Config) *Manager {
+	if cfg.Secrets == nil {
+		cfg.Secrets = func(string) secret.Options { return secret.Options{} }
+	}
 	return &Manager{
 		life: life, base: cfg.Base, slots: map[string]*slot{},
-		env: env{newAgent: cfg.NewAgent, log: cfg.Log, onChange: cfg.OnChange},
+		env: env{newAgent: cfg.NewAgent, log: cfg.Log, onChange: cfg.OnChange, secrets: cfg.Secrets},
 	}
 }
 
@@ -474,7 +480,7 @@ func (m *Manager) summary(base, id string) (Info, error) {
 		return Info{}, err
 	}
 	defer func() { _ = s.Close() }() // opened for reading: nothing to lose
-	c := &Conversation{id: id, log: m.env.log, maxIter: DefaultMaxIterations}
+	c := &Conversation{id: id, log: m.env.log, secrets: new(secret.Registry), maxIter: DefaultMaxIterations}
 	stored, err := c.readStored(s)
 	if err != nil {
 		return Info{}, err

@@ -57,6 +57,7 @@ type env struct {
 	newAgent NewAgent
 	log      *slog.Logger
 	onChange func()
+	secrets  func(conversationID string) secret.Options
 }
 
 // open creates or resumes a conversation and starts its goroutine, which ends
@@ -82,6 +83,7 @@ func open(ctx context.Context, o Options, e env) (*Conversation, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.warnUnread()
 	c.save()
 	opened = true
 	c.out = nil // nobody listens yet
@@ -134,7 +136,7 @@ func ParseID(id string) (string, error) {
 // agent. Nothing is written.
 func read(s *store.Store, o Options, e env) (*Conversation, error) {
 	c := &Conversation{
-		id: o.ID, store: s, log: e.log, onChange: e.onChange,
+		id: o.ID, store: s, log: e.log, onChange: e.onChange, secrets: secret.New(e.secrets(o.ID)),
 		box: newMailbox(), ended: make(chan struct{}),
 		sent: map[string]Sent{}, stuckOn: true, status: Idle, maxIter: DefaultMaxIterations,
 	}
@@ -171,29 +173,8 @@ func read(s *store.Store, o Options, e env) (*Conversation, error) {
 	return c, nil
 }
 
-// makeAgent makes the agent that is given, or else the stored one.
-func (c *Conversation) makeAgent(e env, given json.RawMessage) error {
-	stored := c.kept.Agent
-	if given != nil {
-		c.kept.Agent = given
-	}
-	a, err := e.newAgent(AgentEnv{
-		ConversationID: c.id, Spec: c.kept.Agent, Workspace: c.workspace, Dir: c.store.Dir(),
-		Secrets: c.secrets.ForCommand, Mask: c.secrets.Mask,
-	})
-	if err != nil {
-		return err
-	}
-	c.agent = a
-	if given != nil && stored != nil {
-		return keepsTools(stored, a.Spec())
-	}
-	return nil
-}
-
 // readStored takes over base_state.json and agent_rpc.json; nil without them.
 func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
-	c.secrets = new(secret.Registry)
 	side, err := s.LoadSidecar()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		c.log.Warn("the sidecar can't be read; what only it knew is lost", "conversation", c.id, "error", err)
@@ -238,7 +219,7 @@ func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
 		}
 	}
 	if len(stored.SecretRegistry) > 0 {
-		if err := c.secrets.Load(stored.SecretRegistry); err != nil {
+		if err := c.secrets.Load(stored.SecretRegistry, c.side.ClientSecrets); err != nil {
 			c.log.Warn("the stored secrets can't be read", "conversation", c.id, "error", err)
 		}
 	}

@@ -160,7 +160,7 @@ func (c *Conversation) prepare() error {
 		}
 	}
 	var prompt *event.SystemPrompt
-	if err := c.guard("the system prompt", func() { prompt = c.agent.SystemPrompt(c.secrets.Names()) }); err != nil {
+	if err := c.guard("the system prompt", func() { prompt = c.agent.SystemPrompt(c.secrets.Infos()) }); err != nil {
 		return err
 	}
 	_, err := c.append(prompt)

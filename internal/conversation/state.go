@@ -117,6 +117,11 @@ type sidecar struct {
 	Resolved   []Resolution `json:"resolved,omitempty"`
 	// Asked says why the question that waits was asked.
 	Asked *asked `json:"asked,omitempty"`
+	// ClientSecrets names the secrets that are the client's; OpenHands has no such
+	// kind.
+	ClientSecrets []string `json:"clientSecrets,omitempty"`
+	// Masked are the open actions that hold a secret and are stored without it.
+	Masked []string `json:"masked,omitempty"`
 }
 
 // asked is why the user was asked.

@@ -164,12 +164,12 @@ type decision struct {
 // judge applies the confirmation policy and the rule for files outside the
 // workspace.
 func (c *Conversation) judge(actions []*event.Action) decision {
-	confirm, _, reason := policy.Decide(c.policy, c.analyzer, actions)
-	d := decision{confirm: confirm, reason: reason, outside: map[string]string{}}
+	confirm, _, reason := policy.Decide(c.policy, c.analyzer, c.allAsSaid(actions))
+	d := decision{confirm: confirm, reason: c.secrets.Mask(reason), outside: map[string]string{}}
 	for _, a := range actions {
 		if path := c.outside(a); path != "" && c.policy.Active() {
 			d.confirm = true
-			d.outside[a.ID] = path + " is outside the workspace"
+			d.outside[a.ID] = c.secrets.Mask(path) + " is outside the workspace"
 		}
 	}
 	return d
@@ -178,7 +178,7 @@ func (c *Conversation) judge(actions []*event.Action) decision {
 // outside gives the first path outside the workspace that an action would touch.
 // Where the agent can't tell the action counts as one.
 func (c *Conversation) outside(a *event.Action) (path string) {
-	if err := c.guard("the look at an action's paths", func() { path = c.agent.Outside(a) }); err != nil {
+	if err := c.guard("the look at an action's paths", func() { path = c.agent.Outside(c.asSaid(a)) }); err != nil {
 		return "a path of " + a.ToolName + " that could not be read, and so"
 	}
 	return path
@@ -196,9 +196,11 @@ func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
 		return c.outside(a)
 	}
 	var outside []string
+	var forgotten []bool
 	for _, a := range run {
-		outside = append(outside, refused(a))
+		outside, forgotten = append(outside, refused(a)), append(forgotten, c.forgotten(a))
 	}
+	said := c.allAsSaid(run)
 	runID := c.run.id
 	c.begin(ctx, func(ctx context.Context, work *phase) func(context.Context) {
 		for i, a := range run {
@@ -206,13 +208,16 @@ func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
 				break
 			}
 			var result event.Event
-			if outside[i] != "" {
+			switch {
+			case forgotten[i]:
+				result = answerForgotten(a)
+			case outside[i] != "":
 				result = answer(a, fmt.Sprintf("%s is outside the workspace %s, and nobody can be asked: the confirmation policy is NeverConfirm. "+
 					"Work inside the workspace, or ask the user to allow it.", outside[i], c.workspace))
-			} else {
+			default:
 				deltas := c.newDeltas(work, runID)
 				_ = c.guard("a tool", func() { // logged, and answered below
-					result = c.agent.Act(ctx, a, func(text string) { deltas.send("", a.ToolCallID, StreamStdout, text) })
+					result = c.agent.Act(ctx, said[i], func(text string) { deltas.send("", a.ToolCallID, StreamStdout, text) })
 				})
 				deltas.end()
 			}

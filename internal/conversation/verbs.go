@@ -107,20 +107,6 @@ func (c *Conversation) change(reply func(Info, error), apply func() error) error
 	})
 }
 
-// UpdateSecrets adds, replaces and (with null) forgets secrets. reply gets the
-// names that are known then.
-func (c *Conversation) UpdateSecrets(values map[string]json.RawMessage, reply func(names []string, err error)) error {
-	return c.request(func(err error) { reply(nil, err) }, func(context.Context) {
-		if err := c.secrets.Update(values); err != nil {
-			reply(nil, &ValueError{"secrets", err.Error()})
-			return
-		}
-		c.dirty = true
-		c.secure()
-		reply(slices.Sorted(slices.Values(c.secrets.Names())), nil)
-	})
-}
-
 // GenerateTitle makes a title of the first user message, with the model where
 // it can be asked and from the text itself otherwise, and keeps it.
 func (c *Conversation) GenerateTitle(maxLength int, reply func(string, error)) error {

@@ -114,7 +114,7 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 	}
 	// A masked header would be refused by the server; without it the error
 	// names what is missing.
-	maps.DeleteFunc(p.ExtraHeaders, func(_, value string) bool { return value == SecretMask })
+	maps.DeleteFunc(p.ExtraHeaders, func(_, value string) bool { return Unread(value) })
 	*c = Config(p)
 	return nil
 }
@@ -139,7 +139,7 @@ var secretFields = map[string]bool{
 // SecretHeader tells whether a header of this name carries a credential.
 func SecretHeader(name string) bool {
 	name = strings.ToLower(name)
-	for _, part := range []string{"authorization", "cookie", "key", "token", "secret", "password"} {
+	for _, part := range []string{"authorization", "cookie", "credential", "key", "password", "secret", "session", "token"} {
 		if strings.Contains(name, part) {
 			return true
 		}

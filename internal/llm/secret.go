@@ -9,12 +9,15 @@ import (
 const SecretMask = "**********"
 
 // Secret is a string that is never written out: it encodes as [SecretMask].
-// The mask, a blank and null all decode as "", and so does a value that
-// OpenHands encrypted: its cipher is not known here.
+// The mask, a blank and null all decode as "", and so does a value that is still
+// encrypted.
 type Secret string
 
-// encrypted is how every Fernet token begins.
-const encrypted = "gAAAAA"
+// Unread tells whether a stored text stands for a secret that is not known: it is
+// the mask, or a Fernet token, which its reader would have replaced if it could.
+func Unread(stored string) bool {
+	return stored == SecretMask || strings.HasPrefix(stored, "gAAAAA")
+}
 
 // MarshalJSON writes the mask.
 func (s Secret) MarshalJSON() ([]byte, error) {
@@ -31,7 +34,7 @@ func (s *Secret) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	value = strings.TrimSpace(value)
-	if value == SecretMask || strings.HasPrefix(value, encrypted) {
+	if Unread(value) {
 		value = ""
 	}
 	*s = Secret(value)

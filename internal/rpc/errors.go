@@ -25,6 +25,15 @@ type modelError interface {
 	ModelError() (provider string, httpStatus int, retryable bool)
 }
 
+// toError is the function [toError], with secrets hidden.
+func (s *Server) toError(err error) *protocol.Error {
+	e := toError(err)
+	if e != nil {
+		e.Message = s.cfg.Hidden.Mask(e.Message)
+	}
+	return e
+}
+
 // toError gives the errors of the packages behind the handlers their codes; nil
 // for those it does not know.
 func toError(err error) *protocol.Error {

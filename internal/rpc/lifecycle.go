@@ -38,7 +38,7 @@ func (s *Server) initialize(raw json.RawMessage, reply func(json.RawMessage)) er
 	s.backend = backend
 	s.manager = conversation.NewManager(s.life, conversation.Config{
 		Base: backend.ConversationsDir, NewAgent: backend.NewAgent, Log: s.log,
-		OnChange: s.listChanged,
+		OnChange: s.listChanged, Secrets: s.secrets,
 	})
 	if c.deltas() {
 		s.out.SetMaxHz(cmp.Or(c.options.Deltas.MaxHz, defaultMaxHz))

@@ -17,6 +17,7 @@ type clientLog struct {
 	next  slog.Handler
 	out   *wire.Outbox
 	level *slog.LevelVar
+	mask  func(string) string
 	attrs string
 }
 
@@ -37,7 +38,7 @@ func (h *clientLog) Handle(ctx context.Context, r slog.Record) error {
 		h.out.Send(encode("window/logMessage", struct {
 			Type    int    `json:"type"`
 			Message string `json:"message"`
-		}{messageType(r.Level), b.String()}))
+		}{messageType(r.Level), h.mask(b.String())}))
 	}
 	if h.next.Enabled(ctx, r.Level) {
 		return h.next.Handle(ctx, r)

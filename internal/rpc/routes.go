@@ -12,7 +12,7 @@ import (
 // routes is the table of what is served. Requests on one conversation are taken
 // in order unless their row says otherwise.
 func (s *Server) routes(stream *wire.Stream) *router.Router {
-	r := router.New(stream, router.Config{Errors: toError, Logger: s.log})
+	r := router.New(stream, router.Config{Errors: s.toError, Logger: s.log})
 	inline := router.Options{Order: router.Inline}
 	bypass := router.Options{Order: router.Bypass}
 	early := router.Options{Order: router.Inline, Early: true}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/router"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/wire"
@@ -36,6 +37,9 @@ type Backend struct {
 	Defaults func() conversation.Options
 	Tools    func() []protocol.ToolInfo
 	Models   func() protocol.ModelsResult
+	// Secrets gives the options of a conversation's secrets that settings decide;
+	// may be nil.
+	Secrets func() secret.Options
 }
 
 // Host is what the client can do for a [Backend].
@@ -57,6 +61,9 @@ type Config struct {
 	Backend func(settings json.RawMessage, host Host) (Backend, error)
 	// Log takes what is written to stderr.
 	Log slog.Handler
+	// Hidden learns the values of all secrets, so that what Log writes can hide
+	// them; may be nil.
+	Hidden *secret.Values
 }
 
 // How long the parts of a shutdown may take. Together they stay below the 1.5 s
@@ -111,7 +118,10 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, cfg Config) int {
 	}
 	s.buffers = workspace.NewBuffers(s)
 	s.out = wire.NewOutbox(out, wire.OutboxOptions{})
-	s.logs = &clientLog{next: cfg.Log, out: s.out, level: new(slog.LevelVar)}
+	if s.cfg.Hidden == nil {
+		s.cfg.Hidden = new(secret.Values)
+	}
+	s.logs = &clientLog{next: cfg.Log, out: s.out, level: new(slog.LevelVar), mask: s.cfg.Hidden.Mask}
 	s.logs.level.Set(levelOff)
 	s.log = slog.New(s.logs)
 	stream := wire.NewStream(in, s.out, wire.StreamOptions{})
@@ -181,17 +191,44 @@ func (s *Server) Roots() []string { return s.client.Load().roots() }
 
 // Secret implements [Host].
 func (s *Server) Secret(ctx context.Context, conversationID, name string) string {
-	c := s.client.Load()
-	if c == nil || c.options == nil || c.options.Secrets == nil {
-		return ""
-	}
-	var result *protocol.SecretValueResult
-	if err := s.call(ctx, protocol.RequestSecretValue, protocol.SecretValueParams{ID: conversationID, Name: name}, &result); err != nil {
+	value, err := s.secretValue(ctx, conversationID, name)
+	if err != nil {
 		s.log.Info("the client did not give a secret", "name", name, "error", err)
 		return ""
 	}
-	if result == nil {
-		return ""
+	return value
+}
+
+// secretValue asks the client for the value of a secret. The error says why
+// there is none.
+func (s *Server) secretValue(ctx context.Context, conversationID, name string) (string, error) {
+	c := s.client.Load()
+	if c == nil || c.options == nil || c.options.Secrets == nil {
+		return "", errors.New("the client keeps no secrets")
 	}
-	return result.Value
+	var result *protocol.SecretValueResult
+	err := s.call(ctx, protocol.RequestSecretValue, protocol.SecretValueParams{ID: conversationID, Name: name}, &result)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case err != nil:
+		s.log.Info("the client answers for a secret with an error", "name", name, "error", err)
+		return "", errors.New("the client did not give it")
+	case result == nil || result.Value == "":
+		return "", errors.New("the client declined to give it")
+	}
+	return result.Value, nil
+}
+
+// secrets gives the options of a conversation's secrets.
+func (s *Server) secrets(conversationID string) secret.Options {
+	var o secret.Options
+	if s.backend.Secrets != nil {
+		o = s.backend.Secrets()
+	}
+	o.Values = s.cfg.Hidden
+	o.Client = func(ctx context.Context, name string) (string, error) {
+		return s.secretValue(ctx, conversationID, name)
+	}
+	return o
 }

@@ -97,8 +97,10 @@ type Env struct {
 	Workspace *workspace.Local
 	// Dir is the conversation's directory on disk; "" when it is kept in memory.
 	Dir string
-	// Secrets gives the environment variables that a command names; nil if none.
-	Secrets func(command string) map[string]string
+	// Secrets gives the environment variables that a command names, and says of
+	// each that has no value why, a line each. It may wait for a server or for the
+	// client, and ends with ctx. nil if there are none.
+	Secrets func(ctx context.Context, command string) (vars map[string]string, missing []string)
 	// Mask hides the conversation's secrets in text that a tool writes to a file
 	// itself; nil if there are none. What a tool returns is masked behind it.
 	Mask func(text string) string

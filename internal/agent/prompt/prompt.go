@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/template"
 	"time"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
 )
 
 var (
@@ -30,7 +32,7 @@ func System(risk bool) string {
 // Facts are what the agent is told of the conversation.
 type Facts struct {
 	Workspace string
-	Secrets   []string // names, never values
+	Secrets   []secret.Info
 	Now       time.Time
 }
 
@@ -38,7 +40,7 @@ type Facts struct {
 func Context(f Facts) string {
 	return render(contextTemplate, struct {
 		Workspace, OS, Now string
-		Secrets            []string
+		Secrets            []secret.Info
 	}{f.Workspace, runtime.GOOS + "/" + runtime.GOARCH, f.Now.Format("2006-01-02T15:04"), f.Secrets})
 }
 

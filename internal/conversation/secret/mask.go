@@ -10,10 +10,11 @@ import (
 )
 
 // Mask hides all values that were ever known in a text; also where they are
-// escaped for JSON, once or twice, or quoted for a shell. Values that overlap
-// become one [Hidden]. Values of one or two characters and bare booleans are not
-// hidden. Without secrets it allocates nothing.
-func (r *Registry) Mask(text string) string { return r.masker.Load().mask(text) }
+// escaped for JSON, once or twice, quoted for a shell, escaped for a URL or
+// written in base64 (those of eight bytes or more). Values that overlap become
+// one [Hidden]. Values of one or two characters and bare booleans are not hidden.
+// Without secrets it allocates nothing.
+func (r *Registry) Mask(text string) string { return r.values.masker.Load().mask(text) }
 
 // MaskJSON hides the values in the strings of an encoded event, so that it stays
 // the event that it is: numbers, literals and what an event is known by (ids,
@@ -21,7 +22,7 @@ func (r *Registry) Mask(text string) string { return r.masker.Load().mask(text) 
 // look like no name. The arguments of a tool call, JSON in a string, stay JSON;
 // a number among them that is a value becomes a string. The same slice comes back where nothing is hidden; it is never written to.
 func (r *Registry) MaskJSON(raw []byte) []byte {
-	m := r.masker.Load()
+	m := r.values.masker.Load()
 	if m == nil {
 		return raw
 	}

@@ -1,6 +1,8 @@
 package secret
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -51,9 +53,9 @@ type edge struct {
 }
 
 // newMasker makes the masker of values that are worth hiding.
-func newMasker(values []string) *masker {
+func newMasker(values map[string]bool) *masker {
 	m := &masker{nodes: make([]node, 1)}
-	for _, value := range values {
+	for value := range values {
 		for _, form := range forms(value) {
 			m.insert(form)
 		}
@@ -179,14 +181,15 @@ func (m *masker) mask(text string) string {
 }
 
 // forms are the ways in which a value shows up: as it is, without blank ends as
-// shells print it, with the line ends of a terminal, quoted for a shell, and
-// each of these inside JSON and inside JSON inside JSON.
+// shells print it, with the line ends of a terminal, quoted for a shell, each of
+// these inside JSON and inside JSON inside JSON; in a URL, and in base64.
 func forms(value string) []string {
 	plain := []string{
 		value,
 		strings.TrimSpace(value),
 		strings.ReplaceAll(strings.ReplaceAll(value, "\r\n", "\n"), "\n", "\r\n"),
 		strings.ReplaceAll(value, "'", `'\''`),
+		ansiQuoted(value),
 	}
 	seen := make(map[string]bool)
 	var all []string
@@ -202,6 +205,95 @@ func forms(value string) []string {
 	for depth := 0; depth < 2; depth++ {
 		for _, f := range all[:len(all):len(all)] {
 			add(inJSON(f, false), inJSON(f, true), inASCII(f))
+		}
+	}
+	if len(value) <= maxEncoded {
+		add(inURL(value)...)
+		add(inBase64(value)...)
+	}
+	return all
+}
+
+// maxEncoded bounds the values whose encodings are looked for, in bytes, and
+// minEncoded those in base64: a few of its characters stand in any text.
+const (
+	maxEncoded = 8 << 10
+	minEncoded = 8
+)
+
+// ansiQuoted is the text inside bash's $'…', as set -x and declare -p print what
+// has control characters.
+func ansiQuoted(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '\'' || c == '\\':
+			b.WriteString(`\` + string(rune(c)))
+		case c == '\n':
+			b.WriteString(`\n`)
+		case c == '\r':
+			b.WriteString(`\r`)
+		case c == '\t':
+			b.WriteString(`\t`)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// inURL gives the text in a URL, as the escaping functions of the usual
+// languages write it: they agree on letters and digits, and differ in what else
+// they leave alone, in blanks, and in the case of the digits.
+func inURL(text string) []string {
+	all := []string{strings.ReplaceAll(percent(text, "-_.~"), "%20", "+")}
+	for _, safe := range []string{"-_.~", "-_.~/", "-_.!~*'()", "-_.~$&+=:@"} {
+		all = append(all, percent(text, safe))
+	}
+	for _, f := range all[:len(all):len(all)] {
+		all = append(all, lowerHex(f))
+	}
+	return all
+}
+
+func percent(text, safe string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		c := text[i]
+		if '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || strings.IndexByte(safe, c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// lowerHex writes the escapes of a URL in lower case.
+func lowerHex(escaped string) string {
+	b := []byte(escaped)
+	for i := 0; i+2 < len(b); i++ {
+		if b[i] == '%' {
+			copy(b[i+1:], bytes.ToLower(b[i+1:i+3]))
+			i += 2
+		}
+	}
+	return string(b)
+}
+
+// inBase64 gives the text in base64, alone, as a line, and as a part of
+// something longer: then its bytes lie in one of three ways, and the characters
+// at its ends hold bits of the neighbours.
+func inBase64(text string) []string {
+	if len(text) < minEncoded {
+		return nil
+	}
+	var all []string
+	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+		all = append(all, e.EncodeToString([]byte(text)), e.EncodeToString([]byte(text+"\n")), e.WithPadding(base64.NoPadding).EncodeToString([]byte(text)))
+		for shift := range 3 {
+			whole := e.EncodeToString([]byte("\x00\x00"[:shift] + text))
+			all = append(all, whole[(8*shift+5)/6:8*(shift+len(text))/6])
 		}
 	}
 	return all

@@ -1,33 +1,60 @@
 // Package secret holds the secrets of a conversation: OpenHands' SecretRegistry.
-// It tells which of them a command names, writes them to disk without their
-// values, and hides the values in whatever leaves the process: in texts, in
+// It tells which of them a command names and gets their values: they are there,
+// behind a URL, or with the client. It writes them to disk encrypted, or without
+// their values, and hides the values in whatever leaves the process: in texts, in
 // encoded events, in streams that cut a value in two.
 //
-// It does not fetch anything: where a value comes from a URL or from the client,
-// the conversation gets it and says so with [Registry.Resolve]. It starts no
-// goroutine. A [Registry] may be used from any goroutine; a [Stream] belongs to
-// one.
+// A [Registry] may be used from any goroutine; a [Stream] belongs to one. A
+// goroutine per lookup runs only while [Registry.Variables] or [Registry.Value]
+// does.
 package secret
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret/fernet"
 )
 
-// Registry is the secrets of one conversation. The zero value has none.
+// Registry is the secrets of one conversation. The zero value has none, stores
+// no values and knows no client.
 type Registry struct {
-	mu      sync.RWMutex
-	sources map[string]*source
-	// values are all values that were ever known. A value that was replaced or
-	// removed is still in the environment of shells that got it.
-	values map[string]bool
+	options Options
+	vault   vault
+	values  Values
 
-	masker atomic.Pointer[masker]
+	mu      sync.Mutex
+	sources map[string]*source
+}
+
+// Options are what a registry needs to get values and to store them.
+type Options struct {
+	// Key encrypts the values on disk; without it they are not stored. // optional
+	Key *fernet.Key
+	// Client asks the client for the value of a ClientSecret. It gives up when ctx
+	// ends; its error says why there is no value. // optional
+	Client func(ctx context.Context, name string) (string, error)
+	// Server is where relative urls of lookups lead; [DefaultServer] if empty. // optional
+	Server string
+	// Values gets all values that the registry hides, for what is of no one
+	// conversation, such as the log. // optional
+	Values *Values
+	// Hide are values to hide that are not of any secret, such as the key's text.
+	// // optional
+	Hide []string
+}
+
+// New makes an empty registry.
+func New(o Options) *Registry {
+	r := &Registry{options: o}
+	r.vault.key = o.Key
+	r.hide(o.Hide...)
+	return r
 }
 
 // Info is what may be told of a secret.
@@ -42,28 +69,55 @@ type Info struct {
 
 // Update sets secrets by name. A value is a JSON string, a SecretSource, or null,
 // which removes the secret. A source without a value ("", the mask, null) never
-// replaces one that has or can get a value. If anything is wrong nothing is
-// changed; the error names the secret, never its value.
+// replaces one that has or can get a value, nor a masked header one that is
+// known. If anything is wrong nothing is changed; the error names the secret,
+// never its value.
 func (r *Registry) Update(secrets map[string]json.RawMessage) error {
-	parsed := make(map[string]*source, len(secrets))
-	for _, name := range slices.Sorted(maps.Keys(secrets)) {
-		if strings.TrimSpace(name) == "" {
-			return fmt.Errorf("a secret has no name")
-		}
-		s, err := parse(secrets[name])
-		if err != nil {
-			return fmt.Errorf("secret %s: %w", name, err)
-		}
-		parsed[name] = s
+	parsed, err := r.parseAll(secrets)
+	if err != nil {
+		return err
 	}
 	r.merge(parsed)
 	return nil
 }
 
+// Seed sets those of the secrets that are not there or have no value and no way
+// to one: those of an agent's context.
+func (r *Registry) Seed(secrets map[string]json.RawMessage) error {
+	parsed, err := r.parseAll(secrets)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	maps.DeleteFunc(parsed, func(name string, s *source) bool {
+		old := r.sources[name]
+		return s == nil || old != nil && !old.empty()
+	})
+	r.mu.Unlock()
+	r.merge(parsed)
+	return nil
+}
+
+func (r *Registry) parseAll(secrets map[string]json.RawMessage) (map[string]*source, error) {
+	parsed := make(map[string]*source, len(secrets))
+	for _, name := range slices.Sorted(maps.Keys(secrets)) {
+		if strings.TrimSpace(name) == "" {
+			return nil, fmt.Errorf("a secret has no name")
+		}
+		s, err := r.parse(secrets[name])
+		if err != nil {
+			return nil, fmt.Errorf("secret %s: %w", name, err)
+		}
+		parsed[name] = s
+	}
+	return parsed, nil
+}
+
 // Load reads what [Registry.MarshalJSON] or OpenHands wrote to base_state.json.
-// Kinds that are not known are kept as they are and have no value. Values
-// already known are not replaced by masks.
-func (r *Registry) Load(raw json.RawMessage) error {
+// Kinds that are not known and values that can't be read are kept as they are.
+// Values already known are not replaced by masks. clients names the secrets that
+// are the client's: on disk they are StaticSecrets without a value.
+func (r *Registry) Load(raw json.RawMessage, clients []string) error {
 	var stored struct {
 		Sources map[string]json.RawMessage `json:"secret_sources"`
 	}
@@ -72,9 +126,14 @@ func (r *Registry) Load(raw json.RawMessage) error {
 	}
 	parsed := make(map[string]*source, len(stored.Sources))
 	for name, raw := range stored.Sources {
-		if s := parseStored(raw); s != nil && strings.TrimSpace(name) != "" {
-			parsed[name] = s
+		s := r.parseStored(raw)
+		if s == nil || strings.TrimSpace(name) == "" {
+			continue
 		}
+		if s.empty() && slices.Contains(clients, name) {
+			s.kind = KindClient
+		}
+		parsed[name] = s
 	}
 	r.merge(parsed)
 	return nil
@@ -87,6 +146,7 @@ func (r *Registry) merge(parsed map[string]*source) {
 	if r.sources == nil {
 		r.sources = make(map[string]*source)
 	}
+	var values []string
 	for name, s := range parsed {
 		old := r.sources[name]
 		switch {
@@ -94,121 +154,72 @@ func (r *Registry) merge(parsed map[string]*source) {
 			delete(r.sources, name)
 		case old != nil && s.empty() && !old.empty():
 		default:
+			s.takeHeaders(old)
 			r.sources[name] = s
-			r.remember(s.value)
+			values = append(values, s.secrets()...)
 		}
 	}
+	r.hide(values...)
 }
 
-// Resolve gives a secret its value; "" forgets the value but goes on hiding it.
-// It tells whether there is such a secret.
-func (r *Registry) Resolve(name, value string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	old := r.sources[name]
-	if old == nil {
-		return false
-	}
-	s := *old
-	s.value = value
-	r.sources[name] = &s
-	r.remember(value)
-	return true
+func (r *Registry) hide(values ...string) {
+	r.values.Hide(values...)
+	r.options.Values.Hide(values...)
 }
 
-// remember hides the value from now on. The caller holds the lock.
-func (r *Registry) remember(value string) {
-	if !worthHiding(value) || r.values[value] {
-		return
-	}
-	if r.values == nil {
-		r.values = make(map[string]bool)
-	}
-	r.values[value] = true
-	r.masker.Store(newMasker(slices.Collect(maps.Keys(r.values))))
-}
+// Hide hides values that are not of any secret, such as a model's key.
+func (r *Registry) Hide(values ...string) { r.hide(values...) }
 
 // Names are the names of all secrets, sorted.
 func (r *Registry) Names() []string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return slices.Sorted(maps.Keys(r.sources))
+	return r.names(func(string, *source) bool { return true })
+}
+
+// Clients are the names of the secrets that are the client's, sorted.
+func (r *Registry) Clients() []string {
+	return r.names(func(_ string, s *source) bool { return s.kind == KindClient })
+}
+
+// Unread are the names of the secrets that are stored encrypted and can't be
+// read, sorted.
+func (r *Registry) Unread() []string {
+	return r.names(func(_ string, s *source) bool { return s.unread() })
+}
+
+// names are the names of the secrets that are wanted, sorted.
+func (r *Registry) names(wanted func(name string, s *source) bool) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var names []string
+	for name, s := range r.sources {
+		if wanted(name, s) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Infos tells of all secrets what may be told, sorted by name.
 func (r *Registry) Infos() []Info {
-	return r.infos(func(string) bool { return true })
-}
-
-// Named tells of the secrets that a command names: their name stands anywhere in
-// it, in any case.
-func (r *Registry) Named(command string) []Info {
-	command = strings.ToLower(command)
-	return r.infos(func(name string) bool { return strings.Contains(command, strings.ToLower(name)) })
-}
-
-func (r *Registry) infos(wanted func(name string) bool) []Info {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var infos []Info
 	for name, s := range r.sources {
-		if wanted(name) {
-			infos = append(infos, Info{name, s.description, s.kind, s.value != ""})
-		}
+		infos = append(infos, Info{name, s.description, s.kind, s.value != ""})
 	}
 	slices.SortFunc(infos, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
 	return infos
 }
 
-// ForCommand gives the environment variables for a command: the secrets that it
-// names, where the value is known and the name can be a variable's. It is nil
-// where there are none.
-func (r *Registry) ForCommand(command string) map[string]string {
-	var env map[string]string
-	for _, info := range r.Named(command) {
-		if value := r.value(info.Name); value != "" && isVariable(info.Name) {
-			if env == nil {
-				env = make(map[string]string)
-			}
-			env[info.Name] = value
-		}
-	}
-	return env
-}
-
-// Value gives the value of a secret; false if it is not known.
-func (r *Registry) Value(name string) (string, bool) {
-	value := r.value(name)
-	return value, value != ""
-}
-
-func (r *Registry) value(name string) string {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if s := r.sources[name]; s != nil {
-		return s.value
-	}
-	return ""
-}
-
-// Lookup gives the request that fetches a LookupSecret; false for other secrets.
-func (r *Registry) Lookup(name string) (Lookup, bool) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if s := r.sources[name]; s != nil && s.kind == KindLookup {
-		return Lookup{s.lookup.URL, maps.Clone(s.lookup.Headers)}, true
-	}
-	return Lookup{}, false
-}
-
-// MarshalJSON writes the registry as it stands in base_state.json: no values, and
-// only kinds that OpenHands knows.
+// MarshalJSON writes the registry as it stands in base_state.json: values sealed,
+// and only kinds that OpenHands knows.
 func (r *Registry) MarshalJSON() ([]byte, error) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	stored := make(map[string]json.RawMessage, len(r.sources))
 	for name, s := range r.sources {
-		raw, err := s.stored()
+		raw, err := s.stored(r.vault.seal)
 		if err != nil {
 			return nil, fmt.Errorf("writing secret %s: %w", name, err)
 		}
@@ -222,13 +233,3 @@ func (r *Registry) String() string { return fmt.Sprintf("secrets %v", r.Names())
 
 // GoString is [Registry.String].
 func (r *Registry) GoString() string { return r.String() }
-
-// isVariable tells whether a shell takes the name for a variable.
-func isVariable(name string) bool {
-	for i, c := range name {
-		if c != '_' && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (i == 0 || c < '0' || c > '9') {
-			return false
-		}
-	}
-	return name != ""
-}

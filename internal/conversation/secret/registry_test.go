@@ -1,6 +1,7 @@
 package secret_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,16 @@ func registry(t testing.TB, secrets string) *secret.Registry {
 	r := new(secret.Registry)
 	update(t, r, secrets)
 	return r
+}
+
+// value is what a registry knows or gets; "" for nothing.
+func value(t testing.TB, r *secret.Registry, name string) string {
+	t.Helper()
+	v, err := r.Value(t.Context(), name)
+	if (v == "") == (err == nil) {
+		t.Errorf("%s has the value %q and the error %v", name, v, err)
+	}
+	return v
 }
 
 func update(t testing.TB, r *secret.Registry, secrets string) {
@@ -72,6 +83,9 @@ func TestUpdateRefuses(t *testing.T) {
 		"an unknown kind":   {`{"A":{"kind":"VaultSecret"}}`, "StaticSecret, LookupSecret, ClientSecret"},
 		"no kind":           {`{"A":{"value":"hunter2"}}`, "no kind"},
 		"no url":            {`{"A":{"kind":"LookupSecret"}}`, "no url"},
+		"no web url":        {`{"A":{"kind":"LookupSecret","url":"file:///hunter2"}}`, "field url of LookupSecret must be an http or https URL"},
+		"a broken url":      {`{"A":{"kind":"LookupSecret","url":"http://%hunter2"}}`, "field url of LookupSecret must be"},
+		"too long":          {`{"A":"` + strings.Repeat("hunter2", 10000) + `"}`, "longer than 65536 bytes"},
 		"a value of a type": {`{"A":{"kind":"StaticSecret","value":{"hunter2":1}}}`, "field value is of the wrong type"},
 		"no name":           {`{" ":"hunter2"}`, "no name"},
 	} {
@@ -98,63 +112,23 @@ func TestUpdateRefuses(t *testing.T) {
 	}
 }
 
-func TestForCommand(t *testing.T) {
-	r := registry(t, `{"GITHUB_TOKEN":"ghp_1","token":"t0ken","EMPTY":"","not-a-name":"v4lue","CLIENT":{"kind":"ClientSecret"}}`)
+func TestVariables(t *testing.T) {
+	r := registry(t, `{"GITHUB_TOKEN":"ghp_1","token":"t0ken","EMPTY":"","not-a-name":"v4lue"}`)
 	for command, want := range map[string]map[string]string{
 		"":                        nil,
 		"ls":                      nil,
 		"echo $GITHUB_TOKEN":      {"GITHUB_TOKEN": "ghp_1", "token": "t0ken"},
 		"echo ${github_token}xyz": {"GITHUB_TOKEN": "ghp_1", "token": "t0ken"},
 		"MYTOKENS":                {"token": "t0ken"},
-		"echo $EMPTY $CLIENT":     nil,
 		"not-a-name":              nil,
 	} {
-		if diff := cmp.Diff(want, r.ForCommand(command)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", command, diff)
+		vars, missing := r.Variables(t.Context(), command)
+		if diff := cmp.Diff(want, vars); diff != "" || len(missing) > 0 {
+			t.Errorf("%s (-want +got):\n%s%q", command, diff, missing)
 		}
 	}
-}
-
-func TestResolve(t *testing.T) {
-	r := registry(t, `{"A":{"kind":"ClientSecret","description":"d"},"B":"s3cret"}`)
-	if r.Resolve("nobody", "x") {
-		t.Error("resolved nobody")
-	}
-	want := []secret.Info{{Name: "A", Description: "d", Kind: secret.KindClient}}
-	if diff := cmp.Diff(want, r.Named("use $a now")); diff != "" {
-		t.Error(diff)
-	}
-	if _, ok := r.Value("A"); ok {
-		t.Error("a value that nobody gave")
-	}
-	if !r.Resolve("A", "fr0m the client") {
-		t.Error("not resolved")
-	}
-	want = []secret.Info{{"A", "d", secret.KindClient, true}, {"B", "", secret.KindStatic, true}}
-	if diff := cmp.Diff(want, r.Infos()); diff != "" {
-		t.Error(diff)
-	}
-	if value, ok := r.Value("A"); !ok || value != "fr0m the client" || r.ForCommand("A")["A"] != value {
-		t.Errorf("%q", value)
-	}
-	if got := r.Mask("is fr0m the client."); got != "is <secret-hidden>." {
-		t.Error(got)
-	}
-	if got := stored(t, r); strings.Contains(got, "client") || strings.Contains(got, secret.KindClient) {
-		t.Error(got)
-	}
-}
-
-func TestLookup(t *testing.T) {
-	r := registry(t, `{"L":{"kind":"LookupSecret","url":"/s","headers":{"Authorization":"Bearer x"}},"A":"s3cret"}`)
-	want := secret.Lookup{URL: "/s", Headers: map[string]string{"Authorization": "Bearer x"}}
-	if got, ok := r.Lookup("L"); !ok || !cmp.Equal(got, want) {
-		t.Errorf("%+v, %t", got, ok)
-	}
-	for _, name := range []string{"A", "nobody"} {
-		if _, ok := r.Lookup(name); ok {
-			t.Errorf("%s is looked up", name)
-		}
+	if vars, missing := r.Variables(t.Context(), "$EMPTY"); len(vars) > 0 || len(missing) != 1 || !strings.HasPrefix(missing[0], "EMPTY: it has no value") {
+		t.Errorf("%v, %q", vars, missing)
 	}
 }
 
@@ -171,7 +145,7 @@ func TestValuesAreNotLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := registry(t, `{"A":"0ld"}`)
 			update(t, r, c.then)
-			if got, _ := r.Value("A"); got != c.value {
+			if got := value(t, r, "A"); got != c.value {
 				t.Errorf("the value is %q", got)
 			}
 			// A shell may still have the old one.
@@ -180,8 +154,8 @@ func TestValuesAreNotLost(t *testing.T) {
 			}
 		})
 	}
-	r := registry(t, `{"A":{"kind":"ClientSecret"},"B":{"kind":"LookupSecret","url":"u"}}`)
-	if err := r.Load([]byte(stored(t, r))); err != nil {
+	r := registry(t, `{"A":{"kind":"ClientSecret"},"B":{"kind":"LookupSecret","url":"/u"}}`)
+	if err := r.Load([]byte(stored(t, r)), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.Infos(); got[0].Kind != secret.KindClient || got[1].Kind != secret.KindLookup {
@@ -192,30 +166,33 @@ func TestValuesAreNotLost(t *testing.T) {
 func TestLoad(t *testing.T) {
 	const kept = `{"secret_sources":{"E":{"kind":"StaticSecret","value":"gAAAAABk"},"M":{"value":"**********","kind":"StaticSecret"},"P":"pl4in","V":{"kind":"VaultSecret","path":"p"},"bad":5,"worse":{"kind":"LookupSecret"}}}`
 	r := new(secret.Registry)
-	if err := r.Load([]byte(kept)); err != nil {
+	if err := r.Load([]byte(kept), nil); err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"secret_sources":{"E":{"kind":"StaticSecret","value":"gAAAAABk"},"M":{"kind":"StaticSecret"},"P":{"value":"**********","kind":"StaticSecret"},"V":{"kind":"VaultSecret","path":"p"}}}`
+	const want = `{"secret_sources":{"E":{"value":"gAAAAABk","kind":"StaticSecret"},"M":{"kind":"StaticSecret"},"P":{"value":"**********","kind":"StaticSecret"},"V":{"kind":"VaultSecret","path":"p"}}}`
 	if diff := cmp.Diff(want, stored(t, r)); diff != "" {
 		t.Error(diff)
 	}
-	if env := r.ForCommand("E M P V"); len(env) != 1 || env["P"] != "pl4in" {
-		t.Errorf("%v", env)
+	if vars, missing := r.Variables(t.Context(), "E M P V"); len(vars) != 1 || vars["P"] != "pl4in" || len(missing) != 3 {
+		t.Errorf("%v, %q", vars, missing)
+	}
+	if diff := cmp.Diff([]string{"E"}, r.Unread()); diff != "" {
+		t.Error(diff)
 	}
 	update(t, r, `{"M":"s3cret"}`)
-	if err := r.Load([]byte(kept)); err != nil {
+	if err := r.Load([]byte(kept), nil); err != nil {
 		t.Fatal(err)
 	}
-	if value, _ := r.Value("M"); value != "s3cret" {
-		t.Errorf("the mask replaced the value: %q", value)
+	if got := value(t, r, "M"); got != "s3cret" {
+		t.Errorf("the mask replaced the value: %q", got)
 	}
 	for _, bad := range []string{``, `[]`, `{"secret_sources":5}`} {
-		if err := r.Load([]byte(bad)); err == nil {
+		if err := r.Load([]byte(bad), nil); err == nil {
 			t.Errorf("%q was read", bad)
 		}
 	}
 	for _, nothing := range []string{`{}`, `null`, `{"secret_sources":null}`} {
-		if err := new(secret.Registry).Load([]byte(nothing)); err != nil {
+		if err := new(secret.Registry).Load([]byte(nothing), nil); err != nil {
 			t.Errorf("%s: %v", nothing, err)
 		}
 	}
@@ -232,18 +209,21 @@ func TestNothingIsPrinted(t *testing.T) {
 
 // TestConcurrentUse lets the race detector look on.
 func TestConcurrentUse(t *testing.T) {
-	r := registry(t, `{"A":"s3cret","C":{"kind":"ClientSecret"}}`)
+	r := secret.New(secret.Options{Client: func(context.Context, string) (string, error) { return "fr0m the client", nil }})
+	update(t, r, `{"A":"s3cret","C":{"kind":"ClientSecret"}}`)
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
 			stream := r.Stream()
 			for j := range 50 {
 				update(t, r, fmt.Sprintf(`{"B":"value-%d-%d"}`, i, j))
-				r.Resolve("C", fmt.Sprintf("client-%d-%d", i, j))
+				update(t, r, `{"C":{"kind":"ClientSecret"}}`)
 				if got := r.Mask("s3cret") + stream.Write("s3cret ") + string(r.MaskJSON([]byte(`"s3cret"`))); strings.Contains(got, "s3cret") {
 					t.Error(got)
 				}
-				r.ForCommand("A B C")
+				if vars, missing := r.Variables(t.Context(), "A B C"); len(vars) != 3 {
+					t.Errorf("%v", missing)
+				}
 				stored(t, r)
 				r.Infos()
 			}
@@ -256,17 +236,17 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte(`{"secret_sources":{"E":{"kind":"StaticSecret","value":"gAAAAABk"},"P":"pl4in","V":{"kind":"VaultSecret"},"L":{"kind":"LookupSecret","url":"u","headers":{"a":"b"}}}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r := new(secret.Registry)
-		if r.Load(raw) != nil {
+		if r.Load(raw, nil) != nil {
 			return
 		}
 		once := stored(t, r)
 		again := new(secret.Registry)
-		if err := again.Load([]byte(once)); err != nil {
+		if err := again.Load([]byte(once), nil); err != nil {
 			t.Fatal(err)
 		}
 		// A mask that was read has no value; from then on nothing changes.
 		twice := stored(t, again)
-		if err := again.Load([]byte(twice)); err != nil || stored(t, again) != twice {
+		if err := again.Load([]byte(twice), nil); err != nil || stored(t, again) != twice {
 			t.Fatalf("not stable: %s, %v", twice, err)
 		}
 	})

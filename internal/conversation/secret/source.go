@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret/fernet"
 )
 
 // The kinds of sources. The first two are OpenHands'; a ClientSecret is asked
@@ -19,33 +21,139 @@ const (
 	KindClient = "ClientSecret"
 )
 
-// mask is what OpenHands writes in place of a secret.
-const mask = "**********"
+// maxValue bounds a value, in bytes: no program takes a longer variable, and what
+// is hidden is kept in many forms.
+const maxValue = 64 << 10
 
-// encrypted is how a value begins that OpenHands wrote with a cipher.
-const encrypted = "gAAAAA"
+var errTooLong = fmt.Errorf("its value is longer than %d bytes", maxValue)
 
-// Lookup is the request whose answer's body is the value of a LookupSecret.
-type Lookup struct {
-	URL     string            `json:"url"`
-	Headers map[string]string `json:"headers"`
-}
-
-// source is where a value comes from, and the value once it is known. It is not
-// changed once it is in a registry.
+// source is where a value comes from, and the value once it is known. What
+// follows the line belongs to the registry's lock.
 type source struct {
 	kind        string
 	description string
-	value       string
-	lookup      Lookup
-	// raw is written back as it is: a kind or a value that can't be read here.
+	lookup      lookup
+	// token is the value as it is stored where it can't be read, and locked tells
+	// the same of a header.
+	token  string
+	locked bool
+	// raw is written back as it is: it is of a kind that is not known here.
 	raw json.RawMessage
+
+	// value is the value that was given or got last.
+
+	value string
+	// ahead is when the value was last fetched before a command named it.
+	ahead time.Time
+	// flight is the fetching of the value that goes on; nil if none does.
+	flight *flight
+	// failure is why the value could not be got, when it failed; nil if it could.
+	failure error
+	failed  time.Time
 }
 
 // empty tells whether the source has no value and no way to one.
-func (s *source) empty() bool { return s.kind == KindStatic && s.value == "" && s.raw == nil }
+func (s *source) empty() bool {
+	return s.kind == KindStatic && s.value == "" && s.token == ""
+}
 
-// parse reads what a caller gives: a string, a source, or null, which is nil.
+// unread tells whether the source is stored encrypted and can't be read.
+func (s *source) unread() bool { return s.token != "" || s.locked }
+
+// secrets are all that must be hidden: the value, and the headers that it is got
+// with, unless they are as short as words.
+func (s *source) secrets() []string {
+	all := []string{s.value}
+	for name, value := range s.lookup.Headers {
+		if !IsSecretHeader(name) {
+			continue
+		}
+		// A scheme such as Bearer is no secret, and the rest shows up without it.
+		_, rest, _ := strings.Cut(value, " ")
+		for _, part := range []string{value, rest} {
+			if len(part) >= minHeader {
+				all = append(all, part)
+			}
+		}
+	}
+	return all
+}
+
+// minHeader is the shortest header that is hidden, in bytes.
+const minHeader = 8
+
+// takeHeaders fills in the headers that are masked with those of the source
+// before, if both ask the same server.
+func (s *source) takeHeaders(old *source) {
+	if s.kind != KindLookup {
+		return
+	}
+	if old != nil && old.kind == KindLookup && old.lookup.URL == s.lookup.URL {
+		for name, value := range s.lookup.Headers {
+			if value == Mask {
+				value = old.lookup.Headers[name]
+				s.lookup.Headers[name], s.locked = value, s.locked || old.locked && fernet.IsToken(value)
+			}
+		}
+	}
+	s.dropMasks()
+}
+
+// dropMasks drops the headers that nothing is known of, as OpenHands does.
+func (s *source) dropMasks() {
+	maps.DeleteFunc(s.lookup.Headers, func(name, value string) bool { return IsSecretHeader(name) && known(value) == "" })
+}
+
+// parse reads what a caller gives: a string, a source, or null, which is nil. A
+// token of the key stands for its value.
+func (r *Registry) parse(raw json.RawMessage) (*source, error) {
+	s, err := parse(raw)
+	if err != nil || s == nil {
+		return nil, err
+	}
+	if value, ok := r.vault.decrypt(s.value); ok {
+		s.value = known(value)
+	}
+	for name, header := range s.lookup.Headers {
+		if value, ok := r.vault.decrypt(header); ok {
+			s.lookup.Headers[name] = value
+		}
+	}
+	if len(s.value) > maxValue {
+		return nil, errTooLong
+	}
+	if s.kind == KindLookup {
+		return s, s.lookup.absolute(r.options.Server)
+	}
+	return s, nil
+}
+
+// parseStored reads a source of a base_state.json; nil if it is of no use. What
+// can't be read here is kept, so that a registry that OpenHands wrote stays
+// whole.
+func (r *Registry) parseStored(raw json.RawMessage) *source {
+	s, err := parse(raw)
+	var unknown *KindError
+	if errors.As(err, &unknown) && unknown.Kind != "" {
+		return &source{kind: unknown.Kind, raw: raw}
+	}
+	if err != nil || s == nil || s.kind == KindLookup && s.lookup.absolute(r.options.Server) != nil {
+		return nil
+	}
+	value, ok := r.vault.open(s.value)
+	if ok {
+		s.value = known(value)
+	} else {
+		s.value, s.token = "", s.value
+	}
+	for name, header := range s.lookup.Headers {
+		value, ok := r.vault.open(header)
+		s.lookup.Headers[name], s.locked = value, s.locked || !ok
+	}
+	s.dropMasks()
+	return s
+}
+
 func parse(raw json.RawMessage) (*source, error) {
 	raw = bytes.TrimSpace(raw)
 	switch {
@@ -68,7 +176,7 @@ func parseObject(raw json.RawMessage) (*source, error) {
 		Kind        string  `json:"kind"`
 		Description string  `json:"description"`
 		Value       *string `json:"value"`
-		Lookup
+		lookup
 	}
 	if err := json.Unmarshal(raw, &fields); err != nil {
 		// The error of encoding/json may quote the value.
@@ -88,8 +196,7 @@ func parseObject(raw json.RawMessage) (*source, error) {
 		if strings.TrimSpace(fields.URL) == "" {
 			return nil, fmt.Errorf("%s has no url", KindLookup)
 		}
-		s.lookup = fields.Lookup
-		maps.DeleteFunc(s.lookup.Headers, func(name, value string) bool { return isSecretHeader(name) && known(value) == "" })
+		s.lookup = fields.lookup
 	case KindClient:
 	default:
 		return nil, &KindError{fields.Kind}
@@ -108,34 +215,16 @@ func (e *KindError) Error() string {
 	return fmt.Sprintf("secret source of kind %q is not known; known kinds: %s", e.Kind, known)
 }
 
-// parseStored reads a source of a base_state.json; nil if it is of no use. What
-// can't be read here is kept, so that a registry that OpenHands wrote stays
-// whole.
-func parseStored(raw json.RawMessage) *source {
-	s, err := parse(raw)
-	var unknown *KindError
-	if errors.As(err, &unknown) && unknown.Kind != "" {
-		return &source{kind: unknown.Kind, raw: raw}
-	}
-	if err != nil || s == nil {
-		return nil
-	}
-	if s.kind == KindStatic && strings.HasPrefix(s.value, encrypted) {
-		s.value, s.raw = "", raw
-	}
-	return s
-}
-
 // stored gives the source as it is written to disk.
-func (s *source) stored() (json.RawMessage, error) {
+func (s *source) stored(seal func(string) string) (json.RawMessage, error) {
 	if s.raw != nil {
 		return s.raw, nil
 	}
 	if s.kind == KindLookup {
 		headers := maps.Clone(s.lookup.Headers)
-		for name := range headers {
-			if isSecretHeader(name) {
-				headers[name] = mask
+		for name, value := range headers {
+			if IsSecretHeader(name) {
+				headers[name] = seal(value)
 			}
 		}
 		if headers == nil {
@@ -149,9 +238,9 @@ func (s *source) stored() (json.RawMessage, error) {
 	}
 	// OpenHands knows no ClientSecret; a StaticSecret without a value keeps the
 	// name.
-	value := ""
+	value := s.token
 	if s.kind == KindStatic && s.value != "" {
-		value = mask
+		value = seal(s.value)
 	}
 	return event.EncodeKind(struct {
 		Description string `json:"description,omitempty"`
@@ -161,7 +250,7 @@ func (s *source) stored() (json.RawMessage, error) {
 
 // known gives "" for what stands where a value is not known.
 func known(value string) string {
-	if strings.TrimSpace(value) == "" || value == mask {
+	if strings.TrimSpace(value) == "" || value == Mask {
 		return ""
 	}
 	return value
@@ -171,7 +260,8 @@ func known(value string) string {
 // a secret.
 var secretHeaders = []string{"AUTHORIZATION", "COOKIE", "CREDENTIAL", "KEY", "PASSWORD", "SECRET", "SESSION", "TOKEN"}
 
-func isSecretHeader(name string) bool {
+// IsSecretHeader tells whether a header of this name carries a secret.
+func IsSecretHeader(name string) bool {
 	name = strings.ToUpper(name)
 	for _, word := range secretHeaders {
 		if strings.Contains(name, word) {

@@ -20,7 +20,7 @@ func (r *Registry) Stream() *Stream { return &Stream{registry: r} }
 
 // Write takes the next piece and gives what may be shown.
 func (s *Stream) Write(piece string) string {
-	m := s.registry.masker.Load()
+	m := s.registry.values.masker.Load()
 	if m == nil {
 		return piece
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
 )
@@ -123,6 +125,8 @@ func TestStreaming(t *testing.T) {
 	}
 }
 
+const hidden = "<secret-hidden>"
+
 func TestSecrets(t *testing.T) {
 	const pem = "-----BEGIN KEY-----\nab'c\"d\\e $HOME `x` !!\n-----END KEY-----"
 	secrets := map[string]string{"TOKEN": "s3cret-value", "PEM": pem, "bad-name": "x", "EMPTY": "", "LONG": strings.Repeat("0123456789", 1000), "OLD": "s3cret"}
@@ -131,7 +135,8 @@ func TestSecrets(t *testing.T) {
 	for _, shell := range []string{"bash", "sh"} {
 		t.Run(shell, func(t *testing.T) {
 			h := newHarness(t, withDir(dir), withParams(`{"shell_path":"`+shell+`"}`), func(env *tool.Env, _ *Options) {
-				env.Secrets = func(command string) map[string]string {
+				env.Mask = strings.NewReplacer("s3cret-value", hidden, "s3cret", hidden, "other-value", hidden).Replace
+				env.Secrets = func(_ context.Context, command string) (map[string]string, []string) {
 					asked = append(asked, command)
 					found := make(map[string]string)
 					for name, value := range secrets {
@@ -139,7 +144,7 @@ func TestSecrets(t *testing.T) {
 							found[name] = value
 						}
 					}
-					return found
+					return found, nil
 				}
 			})
 			h.want("echo nothing", "nothing", 0)
@@ -149,7 +154,7 @@ func TestSecrets(t *testing.T) {
 			h.want(`printf %s "$LONG" | cksum`, cksum(t, secrets["LONG"]), 0)
 			w := newWatcher("")
 			o := h.actContext(context.Background(), call(`set -x; echo "$TOKEN $OLD"`), w.write)
-			if got := text(o); strings.Contains(got, "s3cret") || !strings.Contains(got, hiddenSecret+" "+hiddenSecret) {
+			if got := text(o); strings.Contains(got, "s3cret") || !strings.Contains(got, hidden+" "+hidden) {
 				t.Errorf("output %q", got)
 			}
 			w = newWatcher("")
@@ -180,10 +185,74 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// TestSecretsWithoutValue says in the result what a command lacks, and asks for
+// nothing where nothing is run.
+func TestSecretsWithoutValue(t *testing.T) {
+	var asked []string
+	h := newHarness(t, func(env *tool.Env, _ *Options) {
+		env.Secrets = func(_ context.Context, command string) (map[string]string, []string) {
+			asked = append(asked, command)
+			return map[string]string{"B": "s3cret"}, []string{"A: the client declined", "C: it has no value"}
+		}
+	})
+	o := h.run(`echo "[$A]" ${#B}`)
+	h.wants(o, "[] 6", 0)
+	if want := "[The secret A: the client declined. Its variable was not set.]\n[The secret C: it has no value. Its variable was not set.]\n"; o.Metadata.Prefix != want {
+		t.Errorf("the note is %q", o.Metadata.Prefix)
+	}
+	h.run(`read line; echo "got $line"`)
+	h.act(input("A B C"))
+	h.act(input("A B C"))
+	h.act(call(""))
+	h.act(`{"command":"","reset":true}`)
+	if diff := cmp.Diff([]string{`echo "[$A]" ${#B}`, `read line; echo "got $line"`}, asked); diff != "" {
+		t.Errorf("asked for (-want +got):\n%s", diff)
+	}
+}
+
+// TestSecretsAreWaitedFor interrupts a call that waits for a secret.
+func TestSecretsAreWaitedFor(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	h := newHarness(t, func(env *tool.Env, _ *Options) {
+		env.Secrets = func(ctx context.Context, command string) (map[string]string, []string) {
+			if strings.Contains(command, "TOKEN") {
+				cancel()
+				<-ctx.Done()
+			}
+			return nil, nil
+		}
+	})
+	o := h.actContext(ctx, call(`echo "$TOKEN" > ran`), func(string) {})
+	if !strings.Contains(o.Metadata.Suffix, "did not begin") {
+		t.Errorf("the result is %+v", o)
+	}
+	h.want("ls", "", 0)
+}
+
+// TestSecretsLeaveNoTrace: no variable, no history and no trace of ours holds
+// what was exported, and the command finds $? and $_ as they were.
+func TestSecretsLeaveNoTrace(t *testing.T) {
+	h := newHarness(t, func(env *tool.Env, _ *Options) {
+		env.Secrets = func(context.Context, string) (map[string]string, []string) {
+			return map[string]string{"TOKEN": "s3cret\n-value"}, nil
+		}
+	})
+	w := newWatcher("")
+	o := h.actContext(context.Background(), call(`set -xv; history; fc -l; set | grep 3cret | grep -v ^TOKEN=; set +xv`), w.write)
+	if got := text(o); strings.Contains(got, "s3cret") {
+		t.Errorf("output %q", got)
+	}
+	if strings.Contains(w.text(), "s3cret") {
+		t.Errorf("streamed %q", w.text())
+	}
+	h.want("(exit 3)", "", 3)
+	h.want("echo $?", "0", 0)
+}
+
 func TestMask(t *testing.T) {
 	dir := t.TempDir()
 	h := newHarness(t, withDir(dir), func(env *tool.Env, _ *Options) {
-		env.Mask = func(text string) string { return strings.ReplaceAll(text, "1234", hiddenSecret) }
+		env.Mask = func(text string) string { return strings.ReplaceAll(text, "1234", hidden) }
 	})
 	if o := h.run("seq 1 20000"); strings.Contains(text(o), "1234") {
 		t.Error("the output holds the secret")

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"os"
 	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
 )
@@ -30,9 +29,6 @@ func (t *terminal) observe(r report, output []byte, m Metadata, suffix string) O
 	text := string(append(r.before, overwrite(output)...))
 	if t.env.Mask != nil {
 		text = t.env.Mask(text)
-	}
-	for _, secret := range t.hidden {
-		text = strings.ReplaceAll(text, secret, hiddenSecret)
 	}
 	o.setOutput(text, t.env.Dir)
 	return o
@@ -65,30 +61,6 @@ func pythonPath(p prompt) string {
 		}
 	}
 	return ""
-}
-
-const (
-	hiddenSecret = "<secret-hidden>"
-	// minSecret is the shortest secret, in bytes, that is hidden: a shorter one
-	// stands in any text.
-	minSecret = 4
-)
-
-// hide makes later results hide a secret. They do so although the caller masks
-// too: a secret that is cut in two where the output is shortened would be
-// found by nobody, and the whole output is saved to a file.
-func (t *terminal) hide(secret string) {
-	if len(secret) < minSecret {
-		return
-	}
-	for _, known := range t.hidden {
-		if known == secret {
-			return
-		}
-	}
-	t.hidden = append(t.hidden, secret)
-	// A secret that holds another one is hidden whole.
-	sort.Slice(t.hidden, func(i, j int) bool { return len(t.hidden[i]) > len(t.hidden[j]) })
 }
 
 // randomWord gives a word that no program prints by chance.

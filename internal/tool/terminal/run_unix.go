@@ -86,6 +86,11 @@ func (t *terminal) begin(ctx context.Context, command string, a Action, before [
 		return Observation{}, err
 	}
 	r.prefix += note
+	vars, note := t.secrets(ctx, command)
+	if ctx.Err() != nil {
+		return t.interrupted(r, gone(codeInterrupted, nil), "the command did not begin"), nil
+	}
+	r.prefix += note
 	// What background processes printed since the last command.
 	if printed := overwrite(sh.screen.take()); len(bytes.TrimSpace(printed)) > 0 {
 		r.prefix += "[The output begins with what was printed after the last command had ended.]\n"
@@ -94,7 +99,7 @@ func (t *terminal) begin(ctx context.Context, command string, a Action, before [
 	if live := sh.screen.takeLive(); live != "" {
 		out(live)
 	}
-	if stop, err := t.export(ctx, sh, command); err != nil || stop != nil {
+	if stop, err := t.export(ctx, sh, vars); err != nil || stop != nil {
 		if err != nil {
 			return Observation{}, err
 		}

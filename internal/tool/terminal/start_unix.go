@@ -108,19 +108,12 @@ func (t *terminal) launch(argv []string, m marks) (*shell, error) {
 	return sh, err
 }
 
-// export puts the secrets that the command names into the shell's environment.
+// export puts the secrets that a command names into the shell's environment.
 // Ending is nil when the command can go on.
-func (t *terminal) export(ctx context.Context, sh *shell, command string) (*ending, error) {
-	if t.env.Secrets == nil {
-		return nil, nil
-	}
-	vars := t.env.Secrets(command)
+func (t *terminal) export(ctx context.Context, sh *shell, vars map[string]string) (*ending, error) {
 	script := export(vars)
 	if script == "" {
 		return nil, nil
-	}
-	for _, value := range vars {
-		t.hide(value)
 	}
 	e, err := t.silent(ctx, sh, script, t.startLimit)
 	if err != nil {
@@ -133,6 +126,19 @@ func (t *terminal) export(ctx context.Context, sh *shell, command string) (*endi
 		return nil, errors.New("the shell did not take the secrets that the command names")
 	}
 	return &e, nil
+}
+
+// secrets gives the secrets that a command names, and what the model should know
+// of those that have no value.
+func (t *terminal) secrets(ctx context.Context, command string) (vars map[string]string, note string) {
+	if t.env.Secrets == nil {
+		return nil, ""
+	}
+	vars, missing := t.env.Secrets(ctx, command)
+	for _, why := range missing {
+		note += fmt.Sprintf("[The secret %s. Its variable was not set.]\n", why)
+	}
+	return vars, note
 }
 
 // silent runs a script of ours; nobody sees its output.

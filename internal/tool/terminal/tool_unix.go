@@ -64,8 +64,6 @@ type terminal struct {
 	reads int
 	// lost says how the last shell ended, when nobody asked for it.
 	lost string
-	// hidden are the secrets that were put into the environment.
-	hidden []string
 }
 
 // New makes the terminal of one conversation. It starts no process: the shell
