@@ -62,6 +62,7 @@ func newBackend(log *slog.Logger) func(json.RawMessage, rpc.Host) (rpc.Backend, 
 			ConversationsDir: cfg.ConversationsDir(),
 			Defaults:         func() conversation.Options { return defaults(cfg) },
 			Tools:            func() []protocol.ToolInfo { return toolInfos(registry) },
+			Skills:           func(workspace string) ([]protocol.SkillInfo, error) { return skillInfos(cfg, workspace) },
 			Models:           models.infos,
 			Secrets:          func() secret.Options { return secretOptions(cfg) },
 		}, nil
@@ -91,10 +92,14 @@ func defaults(cfg *config.Config) conversation.Options {
 // newAgents makes the agents of conversations; the settings fill in what a
 // conversation's own Agent does not say.
 func newAgents(cfg *config.Config, m *models, registry *tool.Registry, host rpc.Host) conversation.NewAgent {
+	warn := once(host.Warn)
 	return func(env conversation.AgentEnv) (conversation.Agent, error) {
 		// What is wrong with the settings is told when a model is needed.
 		settings, _ := cfg.Settings()
-		deps := agent.Deps{Models: m.masked(env.Mask), Tools: registry, AllowedRoots: host.Roots, Buffers: host.Buffers(), AllowOutside: settings.AllowOutside, Log: m.log}
+		deps := agent.Deps{
+			Models: m.masked(env.Mask), Tools: registry, AllowedRoots: host.Roots, Buffers: host.Buffers(), AllowOutside: settings.AllowOutside, Log: m.log,
+			Home: cfg.Home(), Trusted: cfg.Trusted, Private: cfg.ServerKeys(), Warn: warn,
+		}
 		spec, err := withDefaults(env.Spec, settings.Agent)
 		if err != nil {
 			return nil, err
@@ -126,10 +131,15 @@ func withDefaults(spec json.RawMessage, defaults config.Agent) (json.RawMessage,
 			continue
 		}
 		if name == "agent_context" || name == "mcp_config" {
-			continue // they may hold secrets, and nothing reads them yet
+			continue // they may hold secrets, and are masked here
 		}
 		if _, given := fields[name]; !given {
 			fields[name] = value
+		}
+	}
+	if given, ok := fields["agent_context"]; !ok || string(given) == "null" {
+		if fields["agent_context"], err = defaultContext(defaults); err != nil {
+			return nil, err
 		}
 	}
 	return json.Marshal(fields)

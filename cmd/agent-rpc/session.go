@@ -178,6 +178,12 @@ func (s *session) take(ctx context.Context, n client.Notification) error {
 			return err
 		}
 		return s.fetch(ctx, g.To)
+	case protocol.NotifyShowMessage:
+		var m protocol.ShowMessageNotification
+		if err := decode(n, &m); err != nil {
+			return err
+		}
+		s.view.Notice(m.Message)
 	case protocol.NotifyRequestResolved:
 		var r protocol.RequestResolvedNotification
 		if err := decode(n, &r); err != nil || r.ID != s.info.ID {

@@ -15,7 +15,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/agent/prompt"
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
@@ -23,7 +22,9 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/stats"
 	"github.com/agent-rpc/agent-rpc/internal/llm"
+	"github.com/agent-rpc/agent-rpc/internal/skill"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
+	"github.com/agent-rpc/agent-rpc/internal/tool/invokeskill"
 	"github.com/agent-rpc/agent-rpc/internal/workspace"
 )
 
@@ -57,6 +58,16 @@ type Deps struct {
 	AllowOutside bool
 	// Buffers, if not nil, are the files that are open in the user's editor.
 	Buffers Buffers
+	// Home is the user's home directory, for skills and memory; none are read from
+	// it if it is empty.
+	Home string
+	// Trusted tells whether the user trusts what a project brings along: commands
+	// in the texts of its skills are run then. No project is trusted if it is nil.
+	Trusted func(workspace string) bool
+	// Private are the variables that such commands don't see.
+	Private []string
+	// Warn, if not nil, tells the user what was left out of the context.
+	Warn func(text string)
 	// Log takes what tools that broke leave behind; nothing does if it is nil.
 	Log *slog.Logger
 }
@@ -66,11 +77,16 @@ type Agent struct {
 	deps      Deps
 	env       conversation.AgentEnv
 	spec      *Spec
+	context   *skill.Context
 	workspace *workspace.Local
 	tools     *tool.Set
-	offered   []llm.Tool
-	stored    []json.RawMessage // the definitions as the log holds them
 	byResult  map[string]tool.Tool
+
+	loading sync.Once // fills what follows
+	known   *skill.Known
+	offers  *tool.Set // what the model may call
+	offered []llm.Tool
+	stored  []json.RawMessage // the definitions as the log holds them
 
 	registry *registry
 
@@ -94,25 +110,36 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "workspace", Message: err.Error()}
 	}
-	set, err := deps.Tools.Open(tool.Env{Workspace: ws, Dir: env.Dir, Secrets: env.Secrets, Mask: env.Mask},
-		tool.Selection{Specs: spec.Tools, BuiltIns: spec.IncludeDefault, Filter: spec.FilterToolsRegex})
+	about, err := skill.ParseContext(spec.AgentContext)
+	if err != nil {
+		return nil, &conversation.ValueError{Field: "agent.agent_context", Message: err.Error()}
+	}
+	if env.Seed != nil && len(about.Secrets) > 0 {
+		// Those of the conversation's own agent are checked; these may be the settings'.
+		if err := env.Seed(about.Secrets); err != nil {
+			deps.Log.Warn("the secrets of an agent's context are left out", "conversation", env.ConversationID, "error", err)
+		}
+	}
+	a := &Agent{deps: deps, env: env, spec: spec, context: about, workspace: ws, byResult: map[string]tool.Tool{}}
+	a.tools, err = deps.Tools.Open(tool.Env{Workspace: ws, Dir: env.Dir, Secrets: env.Secrets, Mask: env.Mask},
+		tool.Selection{Specs: spec.Tools, BuiltIns: spec.builtIns(), Filter: spec.FilterToolsRegex})
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "agent.tools", Message: err.Error()}
 	}
-	a := &Agent{deps: deps, env: env, spec: spec, workspace: ws, tools: set, byResult: map[string]tool.Tool{}}
 	a.registry = &registry{models: deps.Models, env: env}
 	a.llm = a.registry.add(a.registry.make(cmp.Or(usageOf(spec.LLM), defaultUsage), spec.LLM, nil))
-	for _, t := range set.All() {
-		d := t.Definition()
-		stored, err := d.Encode()
-		if err != nil {
-			return nil, fmt.Errorf("tool %s: %w", d.Name, err)
-		}
-		a.stored = append(a.stored, stored)
-		a.offered = append(a.offered, llm.Tool{Name: d.Name, Description: d.Description, Parameters: set.Schema(d.Name)})
-		a.byResult[d.ObservationKind] = t
+	for _, t := range append(a.tools.All(), a.invoke()) {
+		a.byResult[t.Definition().ObservationKind] = t
 	}
 	return a, nil
+}
+
+// tool finds a tool for an action that may be of an earlier process.
+func (a *Agent) tool(name string) (tool.Tool, bool) {
+	if t, ok := a.tools.ByName(name); ok || name != invokeskill.Name {
+		return t, ok
+	}
+	return a.invoke(), true
 }
 
 // Spec implements [conversation.Agent].
@@ -143,16 +170,16 @@ func (a *Agent) SystemPrompt(secrets []secret.Info) *event.SystemPrompt {
 	if a.spec.SystemPrompt != nil {
 		text = *a.spec.SystemPrompt
 	}
-	dynamic := event.Text(prompt.Context(prompt.Facts{Workspace: a.workspace.Root(), Secrets: secrets, Now: time.Now()}))
-	e := &event.SystemPrompt{
-		Meta: event.Meta{Source: event.SourceAgent}, SystemPrompt: event.Text(text), DynamicContext: &dynamic,
+	a.load()
+	dynamic := event.Text(prompt.Context(a.facts(secrets)))
+	return &event.SystemPrompt{
+		Meta: event.Meta{Source: event.SourceAgent}, SystemPrompt: event.Text(text), DynamicContext: &dynamic, Tools: a.stored,
 	}
-	e.Tools = a.stored
-	return e
 }
 
 // Think implements [conversation.Agent].
 func (a *Agent) Think(ctx context.Context, q conversation.Question) (*conversation.Thought, error) {
+	a.load()
 	resp, call, err := a.own().Complete(ctx, &llm.Request{Messages: q.Messages, Tools: a.offered, CacheKey: q.CacheKey}, func(c llm.Chunk) {
 		q.Stream(conversation.Piece{Stream: conversation.Stream(c.Stream), ToolCallID: c.CallID, Text: c.Text})
 	})
@@ -187,9 +214,10 @@ func (a *Agent) Act(ctx context.Context, action *event.Action, output func(strin
 			result = failed(fmt.Sprintf("the tool %s broke: panic: %v", action.ToolName, p), event.ClassInternal)
 		}
 	}()
-	t, ok := a.tools.ByName(action.ToolName)
+	a.load()
+	t, ok := a.tool(action.ToolName)
 	if !ok {
-		return failed(fmt.Sprintf("there is no tool %q any more; available: %s", action.ToolName, strings.Join(a.tools.Names(), ", ")), event.ClassAgentAction)
+		return failed(fmt.Sprintf("there is no tool %q any more; available: %s", action.ToolName, strings.Join(a.offers.Names(), ", ")), event.ClassAgentAction)
 	}
 	observation, err := t.Run(ctx, tool.Call{ID: action.ToolCallID, Action: action.Action, Output: output})
 	var argument *tool.ArgumentError
@@ -220,7 +248,7 @@ func (a *Agent) Outside(action *event.Action) string {
 	if a.deps.AllowOutside {
 		return ""
 	}
-	t, _ := a.tools.ByName(action.ToolName)
+	t, _ := a.tool(action.ToolName)
 	locator, ok := t.(tool.Locator)
 	if !ok {
 		return ""

@@ -41,7 +41,7 @@ func (a *Agent) describeAnswered(action *event.Action, toolName string) *event.D
 
 func (a *Agent) describeCall(action *event.Action, o *event.Observation, status string) *event.Display {
 	d := event.Display{Kind: event.DisplayOther, Title: action.ToolName, Status: status}
-	if t, ok := a.tools.ByName(action.ToolName); ok && action.Action != nil {
+	if t, ok := a.tool(action.ToolName); ok && action.Action != nil {
 		if o != nil {
 			d = t.Describe(action.Action, o.Observation)
 		} else {

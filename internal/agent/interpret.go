@@ -56,7 +56,7 @@ func (a *Agent) actions(resp *llm.Response, analyzed bool) *conversation.Thought
 			e.ResponsesReasoningItem = resp.Message.ResponsesReasoningItem
 		}
 		t.Events = append(t.Events, e)
-		parsed, err := tool.ParseCall(a.tools, c.Name, c.Arguments, tool.ParseOptions{Analyzed: analyzed, Ripgrep: hasRipgrep()})
+		parsed, err := tool.ParseCall(a.offers, c.Name, c.Arguments, tool.ParseOptions{Analyzed: analyzed, Ripgrep: hasRipgrep()})
 		if err == nil {
 			e.ToolName, e.ToolCall.Name, e.ToolCall.Arguments = parsed.ToolName, parsed.ToolName, parsed.Arguments
 			e.Action, e.SecurityRisk, e.Summary = parsed.Action, parsed.Risk, parsed.Summary

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/agent-rpc/agent-rpc/internal/tool"
+	"github.com/agent-rpc/agent-rpc/internal/tool/invokeskill"
 )
 
 // Spec is OpenHands' Agent JSON, as far as we act on it. Every field is
@@ -21,8 +22,9 @@ type Spec struct {
 	SystemPromptKwargs struct {
 		Risk *bool `json:"llm_security_analyzer"`
 	} `json:"system_prompt_kwargs"`
-	ToolConcurrency int    `json:"tool_concurrency_limit"`
-	Kind            string `json:"kind"`
+	AgentContext    json.RawMessage `json:"agent_context"`
+	ToolConcurrency int             `json:"tool_concurrency_limit"`
+	Kind            string          `json:"kind"`
 
 	fields map[string]json.RawMessage
 }
@@ -69,6 +71,12 @@ func ParseSpec(raw json.RawMessage) (*Spec, error) {
 		s.ToolConcurrency = 1
 	}
 	return s, nil
+}
+
+// builtIns are the built-in tools but for invoke_skill, which every agent has
+// that has skills.
+func (s *Spec) builtIns() []string {
+	return slices.DeleteFunc(slices.Clone(s.IncludeDefault), func(class string) bool { return class == invokeskill.Class })
 }
 
 // asksRisk tells whether the prompt asks the model to rate its calls.

@@ -102,6 +102,34 @@ func (c *Config) ConversationsDir() string {
 	return s.ConversationsDir
 }
 
+// Home is the user's home directory; "" if there is none.
+func (c *Config) Home() string { return c.home }
+
+// Trusted tells whether a folder is one of the trusted workspaces or lies in one.
+// Symbolic links are followed on both sides: a link in a trusted folder makes
+// nothing else trusted.
+func (c *Config) Trusted(workspace string) bool {
+	s, _ := c.Settings() // with an error it holds what could be read
+	real, err := filepath.EvalSymlinks(workspace)
+	if err != nil {
+		return false
+	}
+	for _, path := range s.TrustedWorkspaces {
+		if path = c.absolute(path); path == "" {
+			continue
+		}
+		trusted, err := filepath.EvalSymlinks(path)
+		if err != nil {
+			continue
+		}
+		rel, err := filepath.Rel(trusted, real)
+		if err == nil && (rel == "." || filepath.IsLocal(rel)) {
+			return true
+		}
+	}
+	return false
+}
+
 // expand makes a path of the environment absolute; ~ is the home directory.
 func (c *Config) expand(path string) string {
 	path = c.expandHome(path)

@@ -34,6 +34,10 @@ type Settings struct {
 	AllowOutside bool `json:"allow_outside"`
 	// SecretKey encrypts the secrets of conversations on disk; "" stores none.
 	SecretKey llm.Secret `json:"secret_key"`
+	// TrustedWorkspaces are folders whose projects may bring commands along that
+	// run without being asked for: hooks, and commands in the texts of skills. See
+	// [Config.Trusted].
+	TrustedWorkspaces []string `json:"trusted_workspaces"`
 	// Record is the absolute path of a file that each call of a model is written
 	// to; "" for none.
 	Record string `json:"record"`

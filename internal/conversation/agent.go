@@ -25,6 +25,11 @@ type Agent interface {
 	SystemPrompt(secrets []secret.Info) *event.SystemPrompt
 	// Think asks the model once and turns its answer into events without ids.
 	Think(ctx context.Context, q Question) (*Thought, error)
+	// Enrich gives what the model reads together with a message of the user, or
+	// with an observation, whose action is given: the skills that the one calls
+	// for, the rules for the path that the other touched. shown is what the
+	// conversation was shown before.
+	Enrich(e event.Event, action *event.Action, shown Shown) Enrichment
 	// Act carries out one valid action and gives an *event.Observation or an
 	// *event.AgentError, without id. It never fails and never panics.
 	Act(ctx context.Context, a *event.Action, output func(text string)) event.Event
@@ -42,6 +47,16 @@ type Agent interface {
 	// Close ends the tools' processes; it returns when they ended or ctx ends. It
 	// may be called twice.
 	Close(ctx context.Context) error
+}
+
+// Shown names what a conversation was shown, once each: OpenHands'
+// activated_knowledge_skills, activated_path_rules and invoked_skills.
+type Shown struct{ Skills, Rules, Invoked []string }
+
+// Enrichment is what an agent adds to an event, and the names of what it shows.
+type Enrichment struct {
+	Content []event.Content
+	Shown   Shown
 }
 
 // Question is what an agent is asked to think about.
@@ -117,4 +132,7 @@ type AgentEnv struct {
 	Hide func(values ...string)
 	// Seal gives what stands on disk for a secret of the agent's own.
 	Seal func(value string) string
+	// Seed takes the secrets that come with the agent: values or sources by name.
+	// Those that the conversation has count more.
+	Seed func(secrets map[string]json.RawMessage) error
 }

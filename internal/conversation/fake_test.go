@@ -34,6 +34,7 @@ type fake struct {
 	prompt   func() *event.SystemPrompt
 	spec     func()
 	render   func()
+	enrich   func(event.Event, *event.Action, conversation.Shown) conversation.Enrichment
 	where    func(*event.Action) string
 	ask      func(context.Context) (string, stats.Call, error)
 	// think, if not nil, answers at once.
@@ -128,6 +129,13 @@ func (f *fake) SystemPrompt([]secret.Info) *event.SystemPrompt {
 		return f.prompt()
 	}
 	return &event.SystemPrompt{Meta: event.Meta{Source: event.SourceAgent}, SystemPrompt: event.Text("You are a test.")}
+}
+
+func (f *fake) Enrich(e event.Event, a *event.Action, shown conversation.Shown) conversation.Enrichment {
+	if f.enrich != nil {
+		return f.enrich(e, a, shown)
+	}
+	return conversation.Enrichment{}
 }
 
 func (f *fake) Render(observation json.RawMessage) []event.Content {

@@ -185,7 +185,34 @@ func (c *Conversation) takeSteering() error {
 
 func (c *Conversation) appendMessage(m Outgoing) (int, error) {
 	m.Message.Role = event.RoleUser
-	return c.append(&event.Message{
-		Meta: event.Meta{ID: m.ID, Source: event.SourceUser}, LLMMessage: m.Message, Sender: m.Sender,
-	})
+	e := &event.Message{Meta: event.Meta{ID: m.ID, Source: event.SourceUser}, LLMMessage: m.Message, Sender: m.Sender}
+	added := c.enrich(e, nil)
+	e.ExtendedContent, e.ActivatedSkills = added.Content, added.Shown.Skills
+	seq, err := c.append(e)
+	if err == nil {
+		c.show(added.Shown)
+	}
+	return seq, err
+}
+
+// enrich asks the agent what the model should read together with an event.
+func (c *Conversation) enrich(e event.Event, a *event.Action) (added Enrichment) {
+	shown := Shown{c.kept.ActivatedSkills, c.kept.ActivatedRules, c.kept.InvokedSkills}
+	_ = c.guard("the context of an event", func() { added = c.agent.Enrich(e, a, shown) }) // logged; the event counts
+	return added
+}
+
+// show notes what the conversation was shown, so that it is shown once.
+func (c *Conversation) show(s Shown) {
+	add := func(list *[]string, names []string) {
+		for _, name := range names {
+			if !slices.Contains(*list, name) {
+				*list = append(*list, name)
+				c.touch()
+			}
+		}
+	}
+	add(&c.kept.ActivatedSkills, s.Skills)
+	add(&c.kept.ActivatedRules, s.Rules)
+	add(&c.kept.InvokedSkills, s.Invoked)
 }

@@ -329,7 +329,7 @@ func keepsTools(stored, given json.RawMessage) error {
 	have := names(given)
 	var lost []string
 	for _, name := range names(stored) {
-		if !slices.Contains(have, name) {
+		if !slices.Contains(have, name) && name != addedTool {
 			lost = append(lost, name)
 		}
 	}
@@ -338,6 +338,10 @@ func keepsTools(stored, given json.RawMessage) error {
 	}
 	return nil
 }
+
+// addedTool is a tool that an agent has on its own where there is use for it,
+// whether it is named or not.
+const addedTool = "InvokeSkillTool"
 
 // diedStarting tells that the process died after it had stored the record of a
 // run and before the status. An event that came later is another program's, and

@@ -150,7 +150,7 @@ func (c *Conversation) makeAgent(e env, given json.RawMessage) error {
 	}
 	a, err := e.newAgent(AgentEnv{
 		ConversationID: c.id, Spec: spec, Workspace: c.workspace, Dir: c.store.Dir(),
-		Secrets: c.variables, Secret: c.secrets.Value, Mask: c.secrets.Mask, Hide: c.secrets.Hide, Seal: c.secrets.Seal,
+		Secrets: c.variables, Secret: c.secrets.Value, Mask: c.secrets.Mask, Hide: c.secrets.Hide, Seal: c.secrets.Seal, Seed: c.secrets.Seed,
 	})
 	if err != nil {
 		return err

@@ -224,7 +224,7 @@ func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
 			if result == nil {
 				result = answer(a, "the tool broke while it carried out this call")
 			}
-			c.deliver(work, result)
+			c.deliver(work, a, result)
 		}
 		return func(ctx context.Context) { c.acted(ctx, actions, run, finishing) }
 	})
@@ -232,17 +232,24 @@ func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
 
 // deliver stores a result while the batch goes on, so that a crash in the
 // middle loses nothing that was done.
-func (c *Conversation) deliver(work *phase, result event.Event) {
+func (c *Conversation) deliver(work *phase, a *event.Action, result event.Event) {
 	_ = c.post(func(context.Context) { // closed: nobody is left to be told
 		if c.run == nil || c.run.phase != work {
 			return
+		}
+		var added Enrichment
+		if o, ok := result.(*event.Observation); ok {
+			added = c.enrich(o, a)
+			o.ExtendedContent = append(o.ExtendedContent, added.Content...)
 		}
 		if _, err := c.append(result); err != nil {
 			work.cancel()
 			c.run.phase = nil
 			work.shut()
 			c.fail(err)
+			return
 		}
+		c.show(added.Shown)
 	})
 }
 

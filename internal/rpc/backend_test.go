@@ -35,12 +35,13 @@ func (m scriptModels) Open(cfg llm.Config, workspace string) (llm.Model, error) 
 
 func testBackend(models agent.Models, base string, defaults conversation.Options) func(json.RawMessage, rpc.Host) (rpc.Backend, error) {
 	return func(_ json.RawMessage, host rpc.Host) (rpc.Backend, error) {
-		deps := agent.Deps{Models: models, Tools: testTools(host), AllowedRoots: host.Roots, Buffers: host.Buffers()}
+		deps := agent.Deps{Models: models, Tools: testTools(host), AllowedRoots: host.Roots, Buffers: host.Buffers(), Warn: host.Warn}
 		return rpc.Backend{
 			NewAgent:         func(env conversation.AgentEnv) (conversation.Agent, error) { return agent.New(deps, env) },
 			ConversationsDir: base,
 			Defaults:         func() conversation.Options { return defaults },
 			Tools:            func() []protocol.ToolInfo { return []protocol.ToolInfo{} },
+			Skills:           func(string) ([]protocol.SkillInfo, error) { return []protocol.SkillInfo{}, nil },
 			Models:           func() protocol.ModelsResult { return protocol.ModelsResult{Models: []protocol.ModelInfo{}} },
 		}, nil
 	}

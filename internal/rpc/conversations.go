@@ -52,32 +52,14 @@ func (s *Server) createOptions(p protocol.CreateParams) (conversation.Options, e
 	if len(p.MCPServers) > 0 && string(p.MCPServers) != "null" && string(p.MCPServers) != "{}" && string(p.MCPServers) != "[]" {
 		return o, invalid("mcpServers", "MCP servers are not served yet")
 	}
-	client := s.client.Load()
 	resumes := p.ConversationID != "" && s.exists(o)
 	if !resumes {
 		o = withDefaults(o, s.backend.Defaults())
 	}
-	switch {
-	case p.Workspace != "":
-		path, err := folderPath(p.Workspace)
-		if err != nil {
-			return o, invalid("workspace", err.Error())
+	if p.Workspace != "" || !resumes {
+		if o.Workspace, err = s.folder(p.Workspace); err != nil {
+			return o, err
 		}
-		if !client.within(path) {
-			return o, &protocol.Error{
-				Code:    protocol.CodeOutsideWorkspace,
-				Message: path + " is in none of the editor's workspace folders; add it there first",
-				Data:    map[string]any{"path": path},
-			}
-		}
-		o.Workspace = path
-	case resumes:
-	default:
-		roots := client.roots()
-		if len(roots) == 0 {
-			return o, invalid("workspace", "no workspace folder is open; name one")
-		}
-		o.Workspace = roots[0]
 	}
 	if o.Workspace != "" {
 		w, err := workspace.Open(o.Workspace, true)
@@ -87,6 +69,31 @@ func (s *Server) createOptions(p protocol.CreateParams) (conversation.Options, e
 		o.Workspace = w.Root()
 	}
 	return o, nil
+}
+
+// folder gives the path of a folder that a client names, or of the first
+// workspace folder.
+func (s *Server) folder(uri string) (string, error) {
+	client := s.client.Load()
+	if uri == "" {
+		roots := client.roots()
+		if len(roots) == 0 {
+			return "", invalid("workspace", "no workspace folder is open; name one")
+		}
+		return roots[0], nil
+	}
+	path, err := folderPath(uri)
+	if err != nil {
+		return "", invalid("workspace", err.Error())
+	}
+	if !client.within(path) {
+		return "", &protocol.Error{
+			Code:    protocol.CodeOutsideWorkspace,
+			Message: path + " is in none of the editor's workspace folders; add it there first",
+			Data:    map[string]any{"path": path},
+		}
+	}
+	return path, nil
 }
 
 // withDefaults fills in what create leaves open for a new conversation.

@@ -161,4 +161,13 @@ func (s *Server) models(_ context.Context, _ protocol.Empty, reply func(protocol
 	reply(s.backend.Models(), nil)
 }
 
+func (s *Server) skills(_ context.Context, p protocol.SkillsParams, reply func(protocol.SkillsResult, error)) {
+	folder, err := s.folder(p.Workspace)
+	var list []protocol.SkillInfo
+	if err == nil {
+		list, err = s.backend.Skills(folder)
+	}
+	reply(protocol.SkillsResult{Skills: list}, err)
+}
+
 func (s *Server) listChanged() { s.out.Send(encode(protocol.NotifyListChanged, protocol.Empty{})) }

@@ -35,6 +35,7 @@ func (s *Server) routes(stream *wire.Stream) *router.Router {
 	accept(r, protocol.MethodPing, early, s.ping)
 	accept(r, protocol.MethodTools, bypass, s.tools)
 	accept(r, protocol.MethodModels, bypass, s.models)
+	accept(r, protocol.MethodSkills, bypass, s.skills)
 
 	accept(r, protocol.MethodCreate, router.Options{}, s.create)
 	accept(r, protocol.MethodOpen, router.Options{}, s.open)

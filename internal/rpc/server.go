@@ -40,6 +40,8 @@ type Backend struct {
 	// Secrets gives the options of a conversation's secrets that settings decide;
 	// may be nil.
 	Secrets func() secret.Options
+	// Skills lists the skills that a user may ask for in a folder.
+	Skills func(workspace string) ([]protocol.SkillInfo, error)
 }
 
 // Host is what the client can do for a [Backend].
@@ -51,6 +53,8 @@ type Host interface {
 	Roots() []string
 	// Buffers are the documents that are open in the editor.
 	Buffers() *workspace.Buffers
+	// Warn shows a text to the user. It never waits.
+	Warn(text string)
 }
 
 // Config is what [Serve] needs.
@@ -188,6 +192,11 @@ func (s *Server) call(ctx context.Context, method string, params, result any) er
 
 // Roots implements [Host].
 func (s *Server) Roots() []string { return s.client.Load().roots() }
+
+// Warn implements [Host].
+func (s *Server) Warn(text string) {
+	s.out.Send(encode(protocol.NotifyShowMessage, protocol.ShowMessageNotification{Type: messageType(slog.LevelWarn), Message: text}))
+}
 
 // Secret implements [Host].
 func (s *Server) Secret(ctx context.Context, conversationID, name string) string {

@@ -88,10 +88,14 @@ func (w *Local) Execute(ctx context.Context, c Command) (CommandResult, error) {
 	return r, fmt.Errorf("running a command in %s: %w", cmd.Dir, err)
 }
 
-func environ() []string {
+func environ() []string { return Environ(nil) }
+
+// Environ is this process's environment without the variables that no command
+// sees, and without private.
+func Environ(private []string) []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool {
 		name, _, _ := strings.Cut(v, "=")
-		return slices.Contains(privateVariables, name)
+		return slices.Contains(privateVariables, name) || slices.Contains(private, name)
 	})
 }
 

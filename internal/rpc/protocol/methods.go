@@ -63,6 +63,7 @@ func Methods() []Method {
 		request[IDParams, Empty](MethodDelete),
 		request[Empty, PingResult](MethodPing),
 		request[Empty, ToolsResult](MethodTools),
+		request[SkillsParams, SkillsResult](MethodSkills),
 		request[Empty, ModelsResult](MethodModels),
 		notify[EventNotification](NotifyEvent),
 		notify[DeltaNotification](NotifyDelta),

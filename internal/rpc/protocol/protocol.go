@@ -39,6 +39,7 @@ const (
 	MethodPing                  = "agent/ping"
 	MethodTools                 = "agent/tools"
 	MethodModels                = "agent/models"
+	MethodSkills                = "agent/skills"
 )
 
 // Notifications and requests that the server sends.
@@ -49,6 +50,8 @@ const (
 	NotifyRequestResolved = "conversation/requestResolved"
 	NotifyGap             = "conversation/gap"
 	NotifyListChanged     = "conversation/listChanged"
+	// NotifyShowMessage is LSP's.
+	NotifyShowMessage = "window/showMessage"
 
 	RequestConfirmation = "conversation/requestConfirmation"
 	RequestSecretValue  = "conversation/secretValue"
@@ -493,6 +496,33 @@ type ToolInfo struct {
 	Default     bool            `json:"default"`
 }
 
+// SkillsParams are the params of agent/skills.
+type SkillsParams struct {
+	// Workspace is a file: URI; the first workspace folder if absent.
+	Workspace string `json:"workspace,omitempty"`
+}
+
+// SkillsResult is the result of agent/skills.
+type SkillsResult struct {
+	Skills []SkillInfo `json:"skills"`
+}
+
+// SkillInfo describes a skill that a user may ask for.
+type SkillInfo struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	// Command, as the first word of a message, shows the skill to the model: "/NAME".
+	Command string `json:"command"`
+	// Triggers are words that do so anywhere in a message.
+	Triggers []string `json:"triggers"`
+	// Origin is "project", "agent" (the settings) or "user".
+	Origin string `json:"origin"`
+	// Source is the file: URI of the file it comes from.
+	Source string `json:"source,omitempty"`
+	// Invocable tells whether the model may ask for it on its own.
+	Invocable bool `json:"invocable"`
+}
+
 // ModelsResult is the result of agent/models.
 type ModelsResult struct {
 	// Default is the model that a new conversation would use; "" if none is
@@ -569,6 +599,13 @@ type GapNotification struct {
 	Epoch int    `json:"epoch"`
 	After int    `json:"after"`
 	To    int    `json:"to"`
+}
+
+// ShowMessageNotification are the params of window/showMessage, as in LSP: Type
+// 1 is an error, 2 a warning, 3 an information.
+type ShowMessageNotification struct {
+	Type    int    `json:"type"`
+	Message string `json:"message"`
 }
 
 // ConfirmationParams are the params of conversation/requestConfirmation.
