@@ -43,7 +43,7 @@ type Facts struct {
 	// Suffix is put in as it is.
 	Suffix  string
 	Secrets []secret.Info
-	Now     string   // "" to leave it out
+	Now     string // "" to leave it out
 }
 
 // Skill is a skill by name.
