@@ -561,7 +561,7 @@ func TestSystemPrompt(t *testing.T) {
 				t.Errorf("%s: the prompt has %q", tt.spec, text)
 			}
 		}
-		for _, text := range []string{root, "\n  - $TOKEN: for the registry\n  - $OTHER\n- Now"} {
+		for _, text := range []string{root, "\n- $TOKEN: for the registry\n- $OTHER\n\nNow: "} {
 			if !strings.Contains(e.DynamicContext.Text, text) {
 				t.Errorf("the context has no %q: %s", text, e.DynamicContext.Text)
 			}
