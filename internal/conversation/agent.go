@@ -35,6 +35,9 @@ type Agent interface {
 	Act(ctx context.Context, a *event.Action, output func(text string)) event.Event
 	// Ask asks the model without tools, for titles and the like.
 	Ask(ctx context.Context, messages []event.LLMMessage) (string, stats.Call, error)
+	// Condensers are what keeps the history short, in the order in which they are
+	// asked; nil where nothing does.
+	Condensers() []Condenser
 	// Render gives a stored observation as the model reads it.
 	Render(observation json.RawMessage) []event.Content
 	// Describe gives what a client shows of a call or of what answers it; action

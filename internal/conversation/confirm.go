@@ -58,6 +58,7 @@ func (c *Conversation) askUser() {
 	c.run.pausing = false
 	c.side.StopReason = StopWaiting
 	c.setStatus(WaitingForConfirmation)
+	c.refuseCondense(&StateError{Status: c.status, Message: "the run waits for a decision about its actions; decide first, then ask again"})
 	c.save()
 	c.flush()
 	if err := c.store.Sync(); err != nil {

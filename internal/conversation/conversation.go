@@ -66,7 +66,11 @@ type Conversation struct {
 	stats    stats.Stats
 	tags     map[string]string
 	run      *run
-	sent     map[string]Sent
+	measured measure
+	// condenseFrom is how long the view must be before a condensation that failed
+	// and that nobody needs is tried again.
+	condenseFrom int
+	sent         map[string]Sent
 	// said holds the actions that are open and whose secrets are masked in the
 	// log, as the model said them, by their id. It is never stored.
 	said     map[string]json.RawMessage

@@ -28,8 +28,14 @@ type run struct {
 	after StopReason
 	// approved tells that the user said yes to the actions that are open.
 	approved bool
-	waiters  []func(Outcome)
-	onEnd    []func()
+	// overflows counts how often in a row the model refused the history.
+	overflows int
+	// asked waits for the condensation that is the next step.
+	asked []func(Info, error)
+	// before is set in a run that only condenses: what it goes back to.
+	before  *outcome
+	waiters []func(Outcome)
+	onEnd   []func()
 }
 
 // phase is one piece of work in goroutines of its own.
@@ -111,6 +117,11 @@ func (c *Conversation) start(ctx context.Context, accepted func()) {
 	c.secure()
 	accepted()
 	c.tellStarted()
+	c.proceed(ctx)
+}
+
+// proceed begins the work of a run.
+func (c *Conversation) proceed(ctx context.Context) {
 	if err := c.prepare(); err != nil {
 		c.fail(err)
 		return
@@ -182,6 +193,13 @@ func (c *Conversation) advance(ctx context.Context) {
 		}
 		c.end(Paused, StopPaused)
 		return
+	}
+	if len(r.asked) > 0 {
+		if d := c.dueOnRequest(); d != nil {
+			c.condense(ctx, d)
+			return
+		}
+		c.refuseCondense(c.condensable())
 	}
 	if c.history.open.Len() == 0 {
 		if err := c.takeSteering(); err != nil {
@@ -277,6 +295,7 @@ func (c *Conversation) endWithError(reason StopReason, code, detail string, caus
 // published before its terminal state; who waited for it is told last.
 func (c *Conversation) end(s Status, reason StopReason) {
 	r := c.run
+	c.refuseCondense(&StateError{Status: s, Message: "the run stopped before the history was condensed; ask again"})
 	c.run = nil
 	c.side.StopReason = reason
 	if reason != StopPaused {

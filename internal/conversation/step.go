@@ -40,8 +40,18 @@ func (c *Conversation) begin(ctx context.Context, do func(context.Context, *phas
 	}()
 }
 
-// think asks the model once.
+// think makes the model's step: a condensation where one is due, else a question.
 func (c *Conversation) think(ctx context.Context) {
+	if d := c.due(); d != nil {
+		c.condense(ctx, d)
+		return
+	}
+	c.ask(ctx)
+}
+
+// ask asks the model once.
+func (c *Conversation) ask(ctx context.Context) {
+	weight := c.history.view.Weight(c.agent.Render)
 	q := Question{
 		Messages: c.history.view.Messages(c.agent.Render),
 		CacheKey: c.id,
@@ -66,7 +76,12 @@ func (c *Conversation) think(ctx context.Context) {
 			err = errors.New("internal error: the model call gave nothing")
 		}
 		deltas.end()
-		return func(ctx context.Context) { c.thought(ctx, q.EventID, t, err) }
+		return func(ctx context.Context) {
+			if t != nil {
+				c.measured = measure{t.Call.PromptTokens, weight, t.Call.ContextWindow}
+			}
+			c.thought(ctx, q.EventID, t, err)
+		}
 	})
 }
 
@@ -83,6 +98,7 @@ func (c *Conversation) thought(ctx context.Context, firstID string, t *Thought, 
 		c.modelFailed(ctx, err)
 		return
 	}
+	c.run.overflows = 0
 	for i, e := range t.Events {
 		if i == 0 {
 			e.Head().ID = firstID
@@ -112,6 +128,11 @@ func (c *Conversation) thought(ctx context.Context, firstID string, t *Thought, 
 // modelFailed goes on after failures that the model can mend, and ends the run
 // after others.
 func (c *Conversation) modelFailed(ctx context.Context, err error) {
+	var long overflow
+	if errors.As(err, &long) && (long.Overflow() || long.Malformed()) {
+		c.overflowed(ctx, long)
+		return
+	}
 	var nudged interface{ Nudge() string }
 	if errors.As(err, &nudged) {
 		if text := nudged.Nudge(); text != "" {

@@ -105,6 +105,7 @@ func (e entry) broken() bool {
 func (v *View) replace(entries []entry) {
 	v.entries = entries
 	v.events = make([]event.Event, len(entries), len(entries)+len(entries)/4+8)
+	v.weight, v.weighed = 0, 0
 	clear(v.byAction)
 	clear(v.byCallID)
 	v.conv.reset()

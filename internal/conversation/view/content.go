@@ -92,13 +92,14 @@ func limited(parts []event.Content) []event.Content {
 	}
 	parts = slices.Clone(parts)
 	for i := range parts {
-		parts[i].Text = cutMiddle(parts[i].Text, MaxResultChars)
+		parts[i].Text = CutMiddle(parts[i].Text, MaxResultChars)
 	}
 	return parts
 }
 
-// cutMiddle shortens text to limit characters, a notice included.
-func cutMiddle(text string, limit int) string {
+// CutMiddle shortens text to limit characters, a notice included; a limit with
+// no room for the notice leaves nothing but the notice.
+func CutMiddle(text string, limit int) string {
 	if len(text) <= limit {
 		return text
 	}
@@ -107,7 +108,7 @@ func cutMiddle(text string, limit int) string {
 		return text
 	}
 	notice := fmt.Sprintf("\n[... %d characters in all; the middle is left out ...]\n", total)
-	keep := limit - utf8.RuneCountInString(notice)
+	keep := max(limit-utf8.RuneCountInString(notice), 0)
 	head := (keep + 1) / 2
 	return text[:offset(text, head)] + notice + text[offset(text, total-(keep-head)):]
 }

@@ -29,6 +29,9 @@ type View struct {
 	events  []event.Event // of entries, in the same order
 	request bool
 
+	weight  int // of the first weighed entries
+	weighed int
+
 	// What finds the call that a result answers.
 	byAction map[string]callRef
 	byCallID map[string]callRef
@@ -42,8 +45,9 @@ type View struct {
 
 // entry is one event of the view with what it belongs to.
 type entry struct {
-	ev   event.Event
-	call callRef // of actions and results; the zero value for others
+	ev     event.Event
+	call   callRef // of actions and results; the zero value for others
+	weight int     // 0 until it was weighed
 }
 
 func (e entry) loop() *loop {
