@@ -18,6 +18,7 @@ import (
 
 	"github.com/agent-rpc/agent-rpc/internal/agent/prompt"
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/condenser"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/stats"
@@ -88,7 +89,8 @@ type Agent struct {
 	offered []llm.Tool
 	stored  []json.RawMessage // the definitions as the log holds them
 
-	registry *registry
+	condensers []summarizer
+	registry   *registry
 
 	mu  sync.Mutex
 	llm *LLM // the agent's own model; one of the registry
@@ -105,6 +107,11 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 	spec, err := ParseSpec(env.Spec)
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "agent", Message: err.Error()}
+	}
+	condensers, err := summarizers(spec.Condenser)
+	var field *condenser.FieldError
+	if errors.As(err, &field) {
+		return nil, &conversation.ValueError{Field: strings.TrimSuffix("agent.condenser."+field.Field, "."), Message: field.Message}
 	}
 	ws, err := workspace.Open(env.Workspace, false)
 	if err != nil {
@@ -126,7 +133,7 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "agent.tools", Message: err.Error()}
 	}
-	a.registry = &registry{models: deps.Models, env: env}
+	a.condensers, a.registry = condensers, &registry{models: deps.Models, env: env}
 	a.llm = a.registry.add(a.registry.make(cmp.Or(usageOf(spec.LLM), defaultUsage), spec.LLM, nil))
 	for _, t := range append(a.tools.All(), a.invoke()) {
 		a.byResult[t.Definition().ObservationKind] = t

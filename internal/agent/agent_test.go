@@ -476,6 +476,18 @@ func TestDescribe(t *testing.T) {
 			"error of an unknown call", &event.AgentError{ToolName: "probe", Error: "bad"}, nil,
 			&event.Display{Kind: "other", Title: "probe", Status: "failed", Summary: "bad"},
 		},
+		{
+			"condensation", &event.Condensation{ForgottenEventIDs: make([]string, 42), Summary: new("USER: fix it\nDONE: nothing")}, nil,
+			&event.Display{Kind: "system", Title: "History condensed: 42 events → summary", Status: "completed", Summary: "USER: fix it …"},
+		},
+		{
+			"condensation without a summary", &event.Condensation{ForgottenEventIDs: make([]string, 1)}, nil,
+			&event.Display{Kind: "system", Title: "History condensed: 1 event forgotten", Status: "completed"},
+		},
+		{
+			"request for a condensation", &event.CondensationRequest{}, nil,
+			&event.Display{Kind: "system", Title: "Condensing the history", Status: "completed"},
+		},
 	}
 	for _, tt := range tests {
 		if diff := cmp.Diff(tt.want, a.Describe(tt.event, tt.action)); diff != "" {
@@ -483,7 +495,7 @@ func TestDescribe(t *testing.T) {
 		}
 	}
 	for _, e := range []event.Event{
-		&event.SystemPrompt{}, &event.Message{}, &event.CondensationSummary{}, &event.Condensation{}, &event.CondensationRequest{}, &event.Pause{},
+		&event.SystemPrompt{}, &event.Message{}, &event.CondensationSummary{}, &event.Pause{},
 		&event.Interrupt{}, &event.StateUpdate{}, &event.ConversationError{}, &event.StreamingDelta{}, &event.HookExecution{}, &event.Token{},
 		&event.LLMCompletionLog{}, &event.ACPToolCall{}, &event.Unknown{},
 	} {

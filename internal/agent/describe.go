@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
@@ -25,8 +26,26 @@ func (a *Agent) Describe(e event.Event, action *event.Action) *event.Display {
 		d := a.describeAnswered(action, e.ToolName)
 		d.Summary = firstLine(e.Error)
 		return d
+	case *event.CondensationRequest:
+		return &event.Display{Kind: event.DisplaySystem, Title: "Condensing the history", Status: event.StatusCompleted}
+	case *event.Condensation:
+		return describeCondensation(e)
 	}
 	return nil
+}
+
+func describeCondensation(e *event.Condensation) *event.Display {
+	d := &event.Display{Kind: event.DisplaySystem, Status: event.StatusCompleted}
+	events := fmt.Sprintf("%d events", len(e.ForgottenEventIDs))
+	if len(e.ForgottenEventIDs) == 1 {
+		events = "1 event"
+	}
+	d.Title = "History condensed: " + events + " forgotten"
+	if e.Summary != nil {
+		d.Title = "History condensed: " + events + " → summary"
+		d.Summary = firstLine(*e.Summary)
+	}
+	return d
 }
 
 // describeAnswered is the display of a call that was not carried out.

@@ -95,6 +95,17 @@ func (f failure) Nudge() string {
 	return ""
 }
 
+// Overflow tells that the request was longer than the model's window.
+func (f failure) Overflow() bool { return f.cause.Kind == llm.ErrContextWindow }
+
+// Malformed tells that the provider does not take the shape of the history.
+func (f failure) Malformed() bool { return f.cause.Kind == llm.ErrHistory }
+
+// ModelError tells whose failure it is.
+func (f failure) ModelError() (provider string, httpStatus int, retryable bool) {
+	return f.cause.Provider, f.cause.Status, f.cause.Retryable()
+}
+
 func asFailure(err error) error {
 	var e *llm.Error
 	if errors.As(err, &e) {

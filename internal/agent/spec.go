@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/agent-rpc/agent-rpc/internal/conversation/condenser"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
 	"github.com/agent-rpc/agent-rpc/internal/tool/invokeskill"
 )
@@ -24,6 +25,7 @@ type Spec struct {
 	} `json:"system_prompt_kwargs"`
 	AgentContext    json.RawMessage `json:"agent_context"`
 	ToolConcurrency int             `json:"tool_concurrency_limit"`
+	Condenser       json.RawMessage `json:"condenser"`
 	Kind            string          `json:"kind"`
 
 	fields map[string]json.RawMessage
@@ -50,6 +52,9 @@ func ParseSpec(raw json.RawMessage) (*Spec, error) {
 	if err := json.Unmarshal(raw, &s.fields); err != nil {
 		return nil, err
 	}
+	if s.fields == nil {
+		s.fields = map[string]json.RawMessage{}
+	}
 	if s.Kind != "" && s.Kind != "Agent" {
 		return nil, fmt.Errorf("kind %q is not supported; known: Agent", s.Kind)
 	}
@@ -70,6 +75,17 @@ func ParseSpec(raw json.RawMessage) (*Spec, error) {
 	if s.ToolConcurrency < 1 {
 		s.ToolConcurrency = 1
 	}
+	if _, given := s.fields["condenser"]; !given {
+		s.Condenser = encoded(struct {
+			condenser.Rules
+			MaxTokens *int   `json:"max_tokens"`
+			Kind      string `json:"kind"`
+		}{condenser.Preset(), nil, condenser.KindSummarizing})
+	} else if absent(s.Condenser) {
+		// Null is none. It must be told from an agent that says nothing of it.
+		s.Condenser = encoded(map[string]string{"kind": condenser.KindNoOp})
+	}
+	s.fields["condenser"] = s.Condenser
 	return s, nil
 }
 
@@ -113,24 +129,39 @@ func (s *Spec) encode(model any, own json.RawMessage, seal func(string) string) 
 	fallback("system_prompt_filename", `"system_prompt.j2"`)
 	fallback("security_policy_filename", `"security_policy.j2"`)
 	fallback("system_prompt_kwargs", `{"llm_security_analyzer":true}`)
-	delete(fields, "kind")
+	fields["condenser"] = storedCondenser(s.fields["condenser"], fields["llm"])
+	return object(fields, fieldOrder, "Agent")
+}
 
+// object writes an object of OpenHands: the fields that are named in their order,
+// then the others, and its kind at the end. Fields that are null are left out.
+func object(fields map[string]json.RawMessage, order []string, kind string) json.RawMessage {
 	var b bytes.Buffer
 	put := func(name string) {
 		raw, ok := fields[name]
-		if !ok || string(raw) == "null" {
+		if !ok || string(raw) == "null" || name == "kind" {
 			return
 		}
-		delete(fields, name)
-		fmt.Fprintf(&b, "%q:%s,", name, raw)
+		fmt.Fprintf(&b, "%s:%s,", encoded(name), raw)
 	}
 	b.WriteByte('{')
-	for _, name := range fieldOrder {
+	for _, name := range order {
 		put(name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		put(name)
+		if !slices.Contains(order, name) {
+			put(name)
+		}
 	}
-	b.WriteString(`"kind":"Agent"}`)
+	fmt.Fprintf(&b, `"kind":%s}`, encoded(kind))
 	return b.Bytes()
+}
+
+// encoded is for values that always encode.
+func encoded(v any) json.RawMessage {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return json.RawMessage("null")
+	}
+	return raw
 }

@@ -40,6 +40,8 @@ type fake struct {
 	// think, if not nil, answers at once.
 	think func(conversation.Question) (*conversation.Thought, error)
 	act   func(*event.Action) event.Event
+	// condensers are the agent's.
+	condensers []conversation.Condenser
 }
 
 // work is one call of Think or Act.
@@ -137,6 +139,8 @@ func (f *fake) Enrich(e event.Event, a *event.Action, shown conversation.Shown) 
 	}
 	return conversation.Enrichment{}
 }
+
+func (f *fake) Condensers() []conversation.Condenser { return f.condensers }
 
 func (f *fake) Render(observation json.RawMessage) []event.Content {
 	if f.render != nil {

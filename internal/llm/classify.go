@@ -52,6 +52,26 @@ var rules = []rule{
 		"reduce the length of the messages",
 		"range of input length should be",
 		"request_too_large",
+		// llama.cpp, LM Studio and Ollama.
+		"exceed_context_size_error",
+		"context size has been exceeded",
+		"context the overflows",
+		"greater than the context length",
+		"exceeds the context length",
+		"reached context length of",
+		// vLLM and SGLang.
+		"longer than the maximum model length",
+		"longer than the model's context length",
+		"exceeds the maximum allowed input length",
+		// TGI, and the routers that run it.
+		"`inputs` tokens + `max_new_tokens` must be",
+		"`inputs` must have less than",
+		// xAI, Azure, Zhipu, Cohere and Copilot.
+		"maximum prompt length is",
+		"input tokens exceed the configured limit",
+		"prompt exceeds max length",
+		"tokens in the prompt cannot exceed",
+		"model_max_prompt_tokens_exceeded",
 	}},
 	{ErrHistory, never, always, []string{
 		"tool_use` ids were found without `tool_result`",

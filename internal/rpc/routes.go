@@ -56,6 +56,7 @@ func (s *Server) routes(stream *wire.Stream) *router.Router {
 	accept(r, protocol.MethodSetSecurityAnalyzer, router.Options{}, s.setSecurityAnalyzer)
 	accept(r, protocol.MethodUpdateSecrets, router.Options{}, s.updateSecrets)
 	accept(r, protocol.MethodGenerateTitle, router.Options{}, s.generateTitle)
+	accept(r, protocol.MethodCondense, router.Options{}, s.condense)
 	accept(r, protocol.MethodUpdate, router.Options{}, s.update)
 	return r
 }

@@ -91,6 +91,16 @@ func (s *Server) interrupt(ctx context.Context, p protocol.IDParams, reply func(
 	s.accepted(c.Interrupt(func(err error) { reply(struct{}{}, err) }), func(err error) { reply(struct{}{}, err) })
 }
 
+func (s *Server) condense(ctx context.Context, p protocol.IDParams, reply func(protocol.Info, error)) {
+	fail := func(err error) { reply(protocol.Info{}, err) }
+	c, err := s.writable(ctx, p.ID)
+	if err != nil {
+		fail(err)
+		return
+	}
+	s.accepted(c.Condense(func(info conversation.Info, err error) { reply(toInfo(info), err) }), fail)
+}
+
 func (s *Server) confirm(ctx context.Context, p protocol.ConfirmParams, reply func(protocol.ConfirmResult, error)) {
 	fail := func(err error) { reply(protocol.ConfirmResult{}, err) }
 	if p.Decision != "approve" && p.Decision != "reject" {

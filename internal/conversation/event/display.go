@@ -44,6 +44,9 @@ const (
 	DisplayOther   = "other"
 )
 
+// DisplaySystem is the kind of a [Display] of what the conversation does itself.
+const DisplaySystem = "system"
+
 // The statuses of [Display], as ACP names them.
 const (
 	StatusPending    = "pending"

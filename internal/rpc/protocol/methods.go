@@ -58,6 +58,7 @@ func Methods() []Method {
 		request[SetSecurityAnalyzerParams, Info](MethodSetSecurityAnalyzer),
 		request[UpdateSecretsParams, UpdateSecretsResult](MethodUpdateSecrets),
 		request[GenerateTitleParams, GenerateTitleResult](MethodGenerateTitle),
+		request[IDParams, Info](MethodCondense),
 		request[UpdateParams, Info](MethodUpdate),
 		request[IDParams, Empty](MethodClose),
 		request[IDParams, Empty](MethodDelete),

@@ -33,6 +33,7 @@ const (
 	MethodSetSecurityAnalyzer   = "conversation/setSecurityAnalyzer"
 	MethodUpdateSecrets         = "conversation/updateSecrets"
 	MethodGenerateTitle         = "conversation/generateTitle"
+	MethodCondense              = "conversation/condense"
 	MethodUpdate                = "conversation/update"
 	MethodClose                 = "conversation/close"
 	MethodDelete                = "conversation/delete"

@@ -1,0 +1,151 @@
+package agent
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/condenser"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/stats"
+	"github.com/agent-rpc/agent-rpc/internal/llm"
+)
+
+// summarizer is an LLMSummarizingCondenser of the agent.
+type summarizer struct {
+	rules   condenser.Rules
+	usageID string
+	llm     json.RawMessage // nil for the agent's own model
+}
+
+// summarizers gives those of a condenser: itself, those of a pipeline, or none.
+// Kinds that are not known do nothing.
+func summarizers(raw json.RawMessage) ([]summarizer, error) {
+	var c struct {
+		Kind       string            `json:"kind"`
+		LLM        json.RawMessage   `json:"llm"`
+		Condensers []json.RawMessage `json:"condensers"`
+	}
+	if err := json.Unmarshal(raw, &c); err != nil || c.Kind == "" {
+		return nil, &condenser.FieldError{Field: "kind", Message: `must be given: "` + condenser.KindSummarizing + `", "` + condenser.KindNoOp + `" or "` + condenser.KindPipeline + `"`}
+	}
+	switch c.Kind {
+	case condenser.KindSummarizing:
+		rules, err := condenser.ParseRules(raw)
+		if err != nil {
+			return nil, err
+		}
+		s := summarizer{rules: rules, usageID: cmp.Or(usageOf(c.LLM), condenserUsage), llm: c.LLM}
+		if absent(s.llm) {
+			s.llm = nil
+		}
+		return []summarizer{s}, nil
+	case condenser.KindPipeline:
+		var all []summarizer
+		for i, part := range c.Condensers {
+			some, err := summarizers(part)
+			var field *condenser.FieldError
+			if errors.As(err, &field) {
+				return nil, &condenser.FieldError{Field: fmt.Sprintf("condensers[%d].%s", i, field.Field), Message: field.Message}
+			}
+			all = append(all, some...)
+		}
+		return all, nil
+	}
+	return nil, nil
+}
+
+// storedCondenser is a condenser as OpenHands stores it, with everything that it
+// needs there and without credentials. own is the agent's llm object.
+func storedCondenser(raw, own json.RawMessage) json.RawMessage {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil {
+		return masked(raw)
+	}
+	var kind string
+	_ = json.Unmarshal(fields["kind"], &kind) // was read before
+	var order []string
+	switch kind {
+	case condenser.KindSummarizing:
+		order = []string{
+			"llm", "max_size", "max_tokens", "keep_first", "minimum_progress",
+			"hard_context_reset_max_retries", "hard_context_reset_context_scaling",
+		}
+		if absent(fields["llm"]) {
+			fields["llm"] = underUsage(own, condenserUsage)
+		}
+		fields["llm"] = masked(fields["llm"])
+		rules, err := condenser.ParseRules(raw)
+		if err != nil {
+			return masked(raw) // it was refused before
+		}
+		maps.Copy(fields, members(rules))
+	case condenser.KindPipeline:
+		var parts []json.RawMessage
+		_ = json.Unmarshal(fields["condensers"], &parts) // was read before
+		for i := range parts {
+			parts[i] = storedCondenser(parts[i], own)
+		}
+		fields["condensers"] = encoded(slices.Concat([]json.RawMessage{}, parts))
+	default:
+		return masked(raw)
+	}
+	return object(fields, order, kind)
+}
+
+func members(rules condenser.Rules) map[string]json.RawMessage {
+	var fields map[string]json.RawMessage
+	_ = json.Unmarshal(encoded(rules), &fields) // an object of numbers
+	if rules.MaxTokens == 0 {
+		delete(fields, "max_tokens")
+	}
+	return fields
+}
+
+// underUsage gives an llm object another usage id.
+func underUsage(raw json.RawMessage, usageID string) json.RawMessage {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil || fields == nil {
+		fields = map[string]json.RawMessage{}
+	}
+	fields["usage_id"] = encoded(usageID)
+	return encoded(fields)
+}
+
+func absent(raw json.RawMessage) bool {
+	raw = bytes.TrimSpace(raw)
+	return len(raw) == 0 || bytes.Equal(raw, []byte("null"))
+}
+
+// Condensers implements [conversation.Agent].
+func (a *Agent) Condensers() []conversation.Condenser {
+	list := make([]conversation.Condenser, 0, len(a.condensers))
+	for _, s := range a.condensers {
+		list = append(list, conversation.Condenser{
+			Rules: s.rules,
+			Summarize: func(ctx context.Context, question []event.LLMMessage) (string, stats.Call, error) {
+				resp, call, err := a.condenserLLM(s).Complete(ctx, &llm.Request{Messages: question}, nil)
+				if err != nil {
+					return "", call, asFailure(err)
+				}
+				return resp.Message.Text(), call, nil
+			},
+		})
+	}
+	return list
+}
+
+// condenserLLM is the model of a condenser. One that has none of its own has the
+// agent's, whichever that is now.
+func (a *Agent) condenserLLM(s summarizer) *LLM {
+	if known := a.registry.get(s.usageID); s.llm == nil && known != nil && known.of != nil && known.of != a.own() {
+		a.registry.remove(s.usageID)
+	}
+	return a.LLM(s.usageID, s.llm)
+}
