@@ -104,9 +104,13 @@ func (c *Conversation) dueOnRequest() *condensation {
 }
 
 // due is the condensation that the next step needs; nil if the model can be
-// asked as it is.
+// asked as it is. After a condensation the model has its say first: how long a
+// request is is only estimated.
 func (c *Conversation) due() *condensation {
 	v := c.history.view
+	if c.run.condensed && !v.CondensationRequested() {
+		return nil
+	}
 	d := c.plan(condenser.Need{
 		Requested: v.CondensationRequested(), Everything: v.CondensationRequested() && c.run.overflows >= maxOverflows-1,
 	})
@@ -185,16 +189,8 @@ func (c *Conversation) condensed(ctx context.Context, d *condensation, e *event.
 		c.fail(err)
 		return
 	}
-	c.condenseFrom = 0
-	asked := c.run.asked
-	c.run.asked = nil
-	defer func() {
-		c.secure()
-		c.flush()
-		for _, reply := range asked {
-			reply(c.info(), nil)
-		}
-	}()
+	c.condenseFrom, c.run.condensed = 0, true
+	defer c.replyCondense(nil)()
 	if c.run.interrupting {
 		c.interrupted()
 		return
@@ -209,7 +205,7 @@ func (c *Conversation) notCondensed(ctx context.Context, d *condensation, err er
 	case c.run.interrupting:
 		c.interrupted()
 	case d.asked:
-		c.refuseCondense(err)
+		defer c.replyCondense(err)()
 		c.condensedStep(ctx)
 	case !d.Hard:
 		v := c.history.view
@@ -243,12 +239,24 @@ func (c *Conversation) condensedStep(ctx context.Context) {
 	c.end(before.status, before.reason)
 }
 
-// refuseCondense answers the requests for a condensation that wait.
-func (c *Conversation) refuseCondense(err error) {
+// replyCondense takes the requests for a condensation that wait, and gives what
+// answers them once everything before was published.
+func (c *Conversation) replyCondense(err error) func() {
 	asked := c.run.asked
 	c.run.asked = nil
-	for _, reply := range asked {
-		reply(Info{}, err)
+	return func() {
+		if len(asked) == 0 {
+			return
+		}
+		c.secure()
+		c.flush()
+		var info Info
+		if err == nil {
+			info = c.info()
+		}
+		for _, reply := range asked {
+			reply(info, err)
+		}
 	}
 }
 

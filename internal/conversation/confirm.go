@@ -58,7 +58,6 @@ func (c *Conversation) askUser() {
 	c.run.pausing = false
 	c.side.StopReason = StopWaiting
 	c.setStatus(WaitingForConfirmation)
-	c.refuseCondense(&StateError{Status: c.status, Message: "the run waits for a decision about its actions; decide first, then ask again"})
 	c.save()
 	c.flush()
 	if err := c.store.Sync(); err != nil {
@@ -76,6 +75,7 @@ func (c *Conversation) askUser() {
 	for _, tell := range waiters {
 		tell(Outcome{c.run.id, WaitingForConfirmation, StopWaiting})
 	}
+	c.replyCondense(&StateError{Status: c.status, Message: "the run waits for a decision about its actions; decide first, then ask again"})()
 }
 
 // Confirmation is a user's answer to a [Pending].

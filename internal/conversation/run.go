@@ -30,6 +30,8 @@ type run struct {
 	approved bool
 	// overflows counts how often in a row the model refused the history.
 	overflows int
+	// condensed tells that the last step was a condensation.
+	condensed bool
 	// asked waits for the condensation that is the next step.
 	asked []func(Info, error)
 	// before is set in a run that only condenses: what it goes back to.
@@ -199,7 +201,7 @@ func (c *Conversation) advance(ctx context.Context) {
 			c.condense(ctx, d)
 			return
 		}
-		c.refuseCondense(c.condensable())
+		c.replyCondense(c.condensable())()
 	}
 	if c.history.open.Len() == 0 {
 		if err := c.takeSteering(); err != nil {
@@ -295,7 +297,7 @@ func (c *Conversation) endWithError(reason StopReason, code, detail string, caus
 // published before its terminal state; who waited for it is told last.
 func (c *Conversation) end(s Status, reason StopReason) {
 	r := c.run
-	c.refuseCondense(&StateError{Status: s, Message: "the run stopped before the history was condensed; ask again"})
+	notCondensed := c.replyCondense(&StateError{Status: s, Message: "the run stopped before the history was condensed; ask again"})
 	c.run = nil
 	c.side.StopReason = reason
 	if reason != StopPaused {
@@ -316,6 +318,7 @@ func (c *Conversation) end(s Status, reason StopReason) {
 	for _, tell := range r.waiters {
 		tell(outcome)
 	}
+	notCondensed()
 	for _, f := range r.onEnd {
 		f()
 	}

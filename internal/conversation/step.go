@@ -98,7 +98,7 @@ func (c *Conversation) thought(ctx context.Context, firstID string, t *Thought, 
 		c.modelFailed(ctx, err)
 		return
 	}
-	c.run.overflows = 0
+	c.run.overflows, c.run.condensed = 0, false
 	for i, e := range t.Events {
 		if i == 0 {
 			e.Head().ID = firstID

@@ -104,7 +104,7 @@ func (r Rules) part(v *view.View, cuts []int, n Need, limit int, long bool, rend
 		return 0, 0, false
 	}
 	end, ok = next(cuts, size-suffix)
-	if !ok || end <= start || float64(end-start) < float64(size)*r.MinimumProgress {
+	if !ok || end <= start || float64(end-start) < float64(size)*r.MinimumProgress || !news(v.Events()[start:end]) {
 		return 0, 0, false
 	}
 	return start, end, true
