@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/condenser"
@@ -62,11 +61,11 @@ func summarizers(raw json.RawMessage) ([]summarizer, error) {
 }
 
 // storedCondenser is a condenser as OpenHands stores it, with everything that it
-// needs there and without credentials. own is the agent's llm object.
+// needs there. own is the agent's llm object; the credentials of both are sealed.
 func storedCondenser(raw, own json.RawMessage) json.RawMessage {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(raw, &fields) != nil {
-		return masked(raw)
+		return raw
 	}
 	var kind string
 	_ = json.Unmarshal(fields["kind"], &kind) // was read before
@@ -80,21 +79,20 @@ func storedCondenser(raw, own json.RawMessage) json.RawMessage {
 		if absent(fields["llm"]) {
 			fields["llm"] = underUsage(own, condenserUsage)
 		}
-		fields["llm"] = masked(fields["llm"])
 		rules, err := condenser.ParseRules(raw)
 		if err != nil {
-			return masked(raw) // it was refused before
+			return raw // it was refused before
 		}
 		maps.Copy(fields, members(rules))
 	case condenser.KindPipeline:
-		var parts []json.RawMessage
+		parts := []json.RawMessage{}
 		_ = json.Unmarshal(fields["condensers"], &parts) // was read before
 		for i := range parts {
 			parts[i] = storedCondenser(parts[i], own)
 		}
-		fields["condensers"] = encoded(slices.Concat([]json.RawMessage{}, parts))
+		fields["condensers"] = encoded(parts)
 	default:
-		return masked(raw)
+		return raw
 	}
 	return object(fields, order, kind)
 }

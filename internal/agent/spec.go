@@ -129,7 +129,7 @@ func (s *Spec) encode(model any, own json.RawMessage, seal func(string) string) 
 	fallback("system_prompt_filename", `"system_prompt.j2"`)
 	fallback("security_policy_filename", `"security_policy.j2"`)
 	fallback("system_prompt_kwargs", `{"llm_security_analyzer":true}`)
-	fields["condenser"] = storedCondenser(s.fields["condenser"], fields["llm"])
+	fields["condenser"] = storedCondenser(fields["condenser"], fields["llm"])
 	return object(fields, fieldOrder, "Agent")
 }
 

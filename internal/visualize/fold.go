@@ -127,7 +127,13 @@ func (v *View) take(e event.Event, n protocol.EventNotification, at time.Time) {
 		}
 		v.print.rejected(s, reason, c != nil && v.shown[c.action.ID])
 	case *event.Condensation:
-		v.print.note(fmt.Sprintf("Shortened the history by %s", plural(len(e.ForgottenEventIDs), "event")))
+		became := "forgotten"
+		if e.Summary != nil {
+			became = "→ summary"
+		}
+		v.print.note(fmt.Sprintf("History condensed: %s %s", plural(len(e.ForgottenEventIDs), "event"), became))
+	case *event.CondensationRequest:
+		v.print.note("Condensing the history")
 	case *event.ConversationError:
 		v.failure = e
 	case *event.HookExecution:
@@ -146,7 +152,7 @@ func (v *View) take(e event.Event, n protocol.EventNotification, at time.Time) {
 		if n.Display != nil {
 			v.print.note(n.Display.Title)
 		}
-	case *event.SystemPrompt, *event.CondensationRequest, *event.CondensationSummary,
+	case *event.SystemPrompt, *event.CondensationSummary,
 		*event.StateUpdate, *event.StreamingDelta, *event.Token, *event.LLMCompletionLog:
 		// Nothing a person would want to read.
 	}

@@ -272,6 +272,8 @@ func TestOddities(t *testing.T) {
 		s.user("Zeile eins\n\tzweite \x1b[31mrot\x1b[0m \u202eaber")
 		s.event(&event.SystemPrompt{Meta: event.Meta{Source: event.SourceAgent}}, nil)
 		s.event(&event.Condensation{Meta: event.Meta{Source: event.SourceEnvironment}, ForgottenEventIDs: []string{"a", "b"}}, nil)
+		s.event(&event.CondensationRequest{Meta: event.Meta{Source: event.SourceEnvironment}}, nil)
+		s.event(&event.Condensation{Meta: event.Meta{Source: event.SourceEnvironment}, ForgottenEventIDs: make([]string, 42), Summary: new("USER: x")}, nil)
 		s.event(&event.HookExecution{Meta: event.Meta{Source: event.SourceHook}, HookEventType: "PreToolUse", HookCommand: "./check.sh", Blocked: true, Reason: "not on Fridays", ExitCode: 2, Stderr: "no\n"}, nil)
 		s.event(&event.ACPToolCall{Meta: event.Meta{Source: event.SourceAgent}, Title: "Look around", ToolKind: "read", Status: "completed"}, nil)
 		s.event(&event.Unknown{Meta: event.Meta{ID: "u", Source: event.SourceAgent}, Name: "NewEvent", Raw: []byte(`{"id":"u","timestamp":"","source":"agent","kind":"NewEvent"}`)}, &event.Display{Kind: "system", Title: "Something new"})
