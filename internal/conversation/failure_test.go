@@ -10,6 +10,7 @@ import (
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
 )
 
 // modelError is a failure as package agent gives it.
@@ -181,7 +182,7 @@ func TestPanicsOfTheAgent(t *testing.T) {
 	})
 	t.Run("in SystemPrompt", func(t *testing.T) {
 		play(t, conversation.Options{}, func(r *rig) {
-			r.agent.prompt = func() *event.SystemPrompt { panic("boom") }
+			r.agent.prompt = func([]secret.Info) *event.SystemPrompt { panic("boom") }
 			if _, err := r.send("work", "", true, conversation.Queue); err == nil {
 				t.Error("no error")
 			}

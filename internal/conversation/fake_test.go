@@ -26,12 +26,13 @@ type fake struct {
 	all    []*work
 	deaf   bool
 	closed int
+	stored bool // Spec says nothing of what the agent was made of
 
 	// What follows is set before it is used, or by a hook of the test.
 	ready    error
 	outside  map[string]string // by tool call id
 	describe func(event.Event) *event.Display
-	prompt   func() *event.SystemPrompt
+	prompt   func([]secret.Info) *event.SystemPrompt
 	spec     func()
 	render   func()
 	enrich   func(event.Event, *event.Action, conversation.Shown) conversation.Enrichment
@@ -114,7 +115,7 @@ func (f *fake) Spec() json.RawMessage {
 	if f.spec != nil {
 		f.spec()
 	}
-	if f.env.Spec != nil {
+	if f.env.Spec != nil && !f.stored {
 		return f.env.Spec
 	}
 	return json.RawMessage(`{"llm":{"model":"test/fake"},"kind":"Agent"}`)
@@ -126,9 +127,9 @@ func (f *fake) LLMs() []conversation.LLM {
 
 func (f *fake) Ready(context.Context) error { return f.ready }
 
-func (f *fake) SystemPrompt([]secret.Info) *event.SystemPrompt {
+func (f *fake) SystemPrompt(secrets []secret.Info) *event.SystemPrompt {
 	if f.prompt != nil {
-		return f.prompt()
+		return f.prompt(secrets)
 	}
 	return &event.SystemPrompt{Meta: event.Meta{Source: event.SourceAgent}, SystemPrompt: event.Text("You are a test.")}
 }

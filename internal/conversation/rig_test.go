@@ -15,6 +15,7 @@ import (
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
 )
 
 // rig is one conversation with a fake agent, observed by a recorder. It lives in
@@ -27,6 +28,8 @@ type rig struct {
 	options conversation.Options
 	// setUp is called with every agent that is made.
 	setUp func(*fake)
+	// secrets are the options of the conversation's secrets.
+	secrets secret.Options
 
 	c     *conversation.Conversation
 	agent *fake
@@ -81,7 +84,7 @@ const memory = "memory"
 
 func (r *rig) newManager() *conversation.Manager {
 	return conversation.NewManager(context.WithoutCancel(r.ctx), conversation.Config{
-		Base: r.options.Base, Log: discard,
+		Base: r.options.Base, Log: discard, Secrets: func(string) secret.Options { return r.secrets },
 		NewAgent: func(env conversation.AgentEnv) (conversation.Agent, error) {
 			f := &fake{env: env}
 			if r.setUp != nil {

@@ -31,7 +31,7 @@ func (v *vault) seal(value string) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
-	case value == "" || v.kept[value]:
+	case value == "" || value == Mask || v.kept[value]:
 		return value
 	case v.key == nil:
 		return Mask

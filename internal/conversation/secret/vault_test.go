@@ -174,8 +174,10 @@ func TestSeal(t *testing.T) {
 	if got, err := fernet.FromSecret("k").Decrypt(r.Seal("n3w")); got != "n3w" || err != nil {
 		t.Errorf("%q, %v", got, err)
 	}
-	if got := r.Seal(""); got != "" {
-		t.Errorf("nothing became %q", got)
+	for _, nothing := range []string{"", secret.Mask} {
+		if got := r.Seal(nothing); got != nothing {
+			t.Errorf("%q became %q", nothing, got)
+		}
 	}
 	r = with("")
 	if got := r.Seal("s3cret"); got != secret.Mask {
