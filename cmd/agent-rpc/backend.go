@@ -75,10 +75,17 @@ func secretOptions(cfg *config.Config) secret.Options {
 	o := secret.Options{Server: os.Getenv("OH_INTERNAL_SERVER_URL")}
 	s, _ := cfg.Settings() // what is wrong with the settings is told when a model is needed
 	if key := s.SecretKey.Reveal(); key != "" {
-		o.Key, o.Hide = fernet.FromSecret(key), []string{key}
+		o.Key = fernet.FromSecret(key)
+		if len(key) >= minKey {
+			o.Hide = []string{key}
+		}
 	}
 	return o
 }
+
+// minKey is the length from which on the key of what is stored is hidden: a word
+// stands in any text.
+const minKey = 12
 
 // defaults are what the settings say of new conversations.
 func defaults(cfg *config.Config) conversation.Options {

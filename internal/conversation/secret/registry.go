@@ -219,7 +219,7 @@ func (r *Registry) MarshalJSON() ([]byte, error) {
 	defer r.mu.Unlock()
 	stored := make(map[string]json.RawMessage, len(r.sources))
 	for name, s := range r.sources {
-		raw, err := s.stored(r.vault.seal)
+		raw, err := s.stored(r.vault.seal, r.Mask(s.description))
 		if err != nil {
 			return nil, fmt.Errorf("writing secret %s: %w", name, err)
 		}

@@ -59,6 +59,7 @@ func TestStored(t *testing.T) {
 		"an empty one":  {`{"A":""}`, `{"A":{"kind":"StaticSecret"}}`},
 		"a masked one":  {`{"A":"**********"}`, `{"A":{"kind":"StaticSecret"}}`},
 		"a static one":  {`{"B":{"kind":"StaticSecret","description":"d","value":"s3cret"}}`, `{"B":{"description":"d","value":"**********","kind":"StaticSecret"}}`},
+		"told":          {`{"B":{"kind":"StaticSecret","description":"is s3cret","value":"s3cret"}}`, `{"B":{"description":"is <secret-hidden>","value":"**********","kind":"StaticSecret"}}`},
 		"without value": {`{"B":{"value":null,"description":null,"kind":"StaticSecret"}}`, `{"B":{"kind":"StaticSecret"}}`},
 		"the client's":  {`{"C":{"kind":"ClientSecret","description":"d"}}`, `{"C":{"description":"d","kind":"StaticSecret"}}`},
 		"looked up": {

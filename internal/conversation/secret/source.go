@@ -215,8 +215,9 @@ func (e *KindError) Error() string {
 	return fmt.Sprintf("secret source of kind %q is not known; known kinds: %s", e.Kind, known)
 }
 
-// stored gives the source as it is written to disk.
-func (s *source) stored(seal func(string) string) (json.RawMessage, error) {
+// stored gives the source as it is written to disk, with a description that holds
+// no value.
+func (s *source) stored(seal func(string) string, description string) (json.RawMessage, error) {
 	if s.raw != nil {
 		return s.raw, nil
 	}
@@ -234,7 +235,7 @@ func (s *source) stored(seal func(string) string) (json.RawMessage, error) {
 			Description string            `json:"description,omitempty"`
 			URL         string            `json:"url"`
 			Headers     map[string]string `json:"headers"`
-		}{s.description, s.lookup.URL, headers}, KindLookup)
+		}{description, s.lookup.URL, headers}, KindLookup)
 	}
 	// OpenHands knows no ClientSecret; a StaticSecret without a value keeps the
 	// name.
@@ -245,7 +246,7 @@ func (s *source) stored(seal func(string) string) (json.RawMessage, error) {
 	return event.EncodeKind(struct {
 		Description string `json:"description,omitempty"`
 		Value       string `json:"value,omitempty"`
-	}{s.description, value}, KindStatic)
+	}{description, value}, KindStatic)
 }
 
 // known gives "" for what stands where a value is not known.
