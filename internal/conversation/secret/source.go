@@ -113,6 +113,8 @@ func (r *Registry) parse(raw json.RawMessage) (*source, error) {
 	}
 	if value, ok := r.vault.decrypt(s.value); ok {
 		s.value = known(value)
+	} else if r.vault.isKept(s.value) {
+		s.value, s.token = "", s.value
 	}
 	for name, header := range s.lookup.Headers {
 		if value, ok := r.vault.decrypt(header); ok {

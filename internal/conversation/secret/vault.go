@@ -69,6 +69,13 @@ func (v *vault) open(stored string) (value string, ok bool) {
 	return stored, false
 }
 
+// isKept tells whether a text is a token that was found on disk and can't be read.
+func (v *vault) isKept(text string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.kept[text]
+}
+
 // decrypt reads a token of the key.
 func (v *vault) decrypt(token string) (value string, ok bool) {
 	if v.key == nil || !fernet.IsToken(token) {

@@ -159,6 +159,22 @@ func TestUnsealAndFill(t *testing.T) {
 	}
 }
 
+// TestSeedOfWhatCanNotBeRead keeps the token that an agent has on disk.
+func TestSeedOfWhatCanNotBeRead(t *testing.T) {
+	token := fernet.FromSecret("k").Encrypt("s3cret-value")
+	r := with("")
+	r.Unseal([]byte(`{"A":"` + token + `"}`))
+	if err := r.Seed(map[string]json.RawMessage{"A": []byte(`"` + token + `"`)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, missing := r.Variables(t.Context(), "$A"); len(missing) != 1 || !strings.Contains(missing[0], "stored encrypted") {
+		t.Errorf("%q", missing)
+	}
+	if got := stored(t, r); !strings.Contains(got, token) {
+		t.Error(got)
+	}
+}
+
 func TestSeal(t *testing.T) {
 	mine, other := fernet.FromSecret("k").Encrypt("s3cret"), fernet.FromSecret("other").Encrypt("x")
 	r := with("k")

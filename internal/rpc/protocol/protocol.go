@@ -441,7 +441,8 @@ type SetSecurityAnalyzerParams struct {
 }
 
 // UpdateSecretsParams are the params of conversation/updateSecrets: each value
-// is a string, a SecretSource or null to forget the secret.
+// is a string, a SecretSource or null to forget the secret. It may come at any
+// time.
 type UpdateSecretsParams struct {
 	ID      string                     `json:"id"`
 	Secrets map[string]json.RawMessage `json:"secrets"`
@@ -629,7 +630,8 @@ type SecretValueParams struct {
 	Name string `json:"name"`
 }
 
-// SecretValueResult is a client's answer to conversation/secretValue.
+// SecretValueResult is a client's answer to conversation/secretValue; null or an
+// empty value declines.
 type SecretValueResult struct {
 	Value string `json:"value"`
 }
