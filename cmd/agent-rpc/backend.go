@@ -30,7 +30,9 @@ import (
 
 // newConfig finds the settings; it reads nothing yet.
 func newConfig() *config.Config {
-	return config.Load(os.LookupEnv, homeDir())
+	cfg := config.Load(os.LookupEnv, homeDir())
+	cfg.SetCipher(func(key string) config.Cipher { return fernet.FromSecret(key) })
+	return cfg
 }
 
 // homeDir is the user's home: what the environment says, else what the system
@@ -65,6 +67,7 @@ func newBackend(log *slog.Logger) func(json.RawMessage, rpc.Host) (rpc.Backend, 
 			Skills:           func(workspace string) ([]protocol.SkillInfo, error) { return skillInfos(cfg, workspace) },
 			Models:           models.infos,
 			Secrets:          func() secret.Options { return secretOptions(cfg) },
+			Profile:          cfg.CheckProfile,
 		}, nil
 	}
 }
@@ -93,6 +96,7 @@ func defaults(cfg *config.Config) conversation.Options {
 	return conversation.Options{
 		Policy: json.RawMessage(s.ConfirmationPolicy), Analyzer: json.RawMessage(s.SecurityAnalyzer),
 		MaxIterations: s.MaxIterationPerRun, StuckDetection: &s.StuckDetection,
+		MaxBudget: &s.MaxBudgetPerRun, AutoTitle: &s.AutoTitle,
 	}
 }
 
@@ -168,8 +172,30 @@ func (m *models) masked(mask func(string) string) *models {
 
 // Name implements [agent.Models].
 func (m *models) Name(raw json.RawMessage) string {
-	cfg, _ := m.cfg.Resolve(raw) // a missing key does not hide the name
+	cfg, _ := m.find(raw) // a missing key does not hide the name
 	return cfg.Model
+}
+
+// find looks a model up. One under a profile's usage id has what the profile says,
+// as long as there is one: a stored agent goes on without.
+func (m *models) find(raw json.RawMessage) (llm.Config, error) {
+	var object struct {
+		Model   string `json:"model"`
+		UsageID string `json:"usage_id"`
+	}
+	_ = json.Unmarshal(raw, &object) // what is wrong with it is told below
+	name, ok := strings.CutPrefix(object.UsageID, conversation.ProfileUsage)
+	if !ok {
+		return m.cfg.Resolve(raw)
+	}
+	if err := m.cfg.CheckProfile(name); err != nil {
+		if object.Model == "" {
+			return llm.Config{}, &conversation.ValueError{Field: "profile", Message: err.Error()}
+		}
+		m.log.Info("a model is used without its profile", "profile", name, "error", err)
+		return m.cfg.Resolve(raw)
+	}
+	return m.cfg.ResolveProfile(name, raw)
 }
 
 // authRequired gives the settings' error the form in which the face knows it.
@@ -187,9 +213,15 @@ func (e authRequired) AuthRequired() (provider, setting string) {
 // Resolve implements [agent.Models]: a key that no setting has is asked of the
 // client.
 func (m *models) Resolve(ctx context.Context, conversationID string, raw json.RawMessage) (llm.Config, error) {
-	cfg, err := m.cfg.Resolve(raw)
-	var missing *config.AuthRequired
-	if !errors.As(err, &missing) {
+	cfg, err := m.find(raw)
+	var (
+		missing *config.AuthRequired
+		wrong   *config.FieldError
+	)
+	switch {
+	case errors.As(err, &wrong):
+		return cfg, &conversation.ValueError{Field: wrong.Field, Message: wrong.Message}
+	case !errors.As(err, &missing):
 		return cfg, err
 	}
 	if strings.HasSuffix(missing.Setting, "_KEY") && cfg.Model != "" {
@@ -225,7 +257,14 @@ func (m *models) Open(cfg llm.Config, workspace string) (llm.Model, error) {
 
 // infos lists the models that this server can use.
 func (m *models) infos() protocol.ModelsResult {
-	result := protocol.ModelsResult{Models: []protocol.ModelInfo{}, Default: m.Name(nil)}
+	result := protocol.ModelsResult{Models: []protocol.ModelInfo{}, Default: m.Name(nil), Profiles: []protocol.ProfileInfo{}}
+	for _, p := range m.cfg.Profiles() {
+		info := protocol.ProfileInfo{Name: p.Name, Model: p.Model, BaseURL: p.BaseURL, APIKeySet: p.APIKeySet}
+		if p.Err != nil {
+			info.Error = p.Err.Error()
+		}
+		result.Profiles = append(result.Profiles, info)
+	}
 	available := map[string]bool{}
 	for _, i := range catalog.All() {
 		id := i.Model()

@@ -92,8 +92,9 @@ type Agent struct {
 	condensers []summarizer
 	registry   *registry
 
+	// mu guards llm, which is the agent's own model and one of the registry.
 	mu  sync.Mutex
-	llm *LLM // the agent's own model; one of the registry
+	llm *LLM
 }
 
 // New makes the agent of a conversation. It starts nothing.
@@ -135,6 +136,7 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 	}
 	a.condensers, a.registry = condensers, &registry{models: deps.Models, env: env}
 	a.llm = a.registry.add(a.registry.make(cmp.Or(usageOf(spec.LLM), defaultUsage), spec.LLM, nil))
+	a.registerCondensers()
 	for _, t := range append(a.tools.All(), a.invoke()) {
 		a.byResult[t.Definition().ObservationKind] = t
 	}
@@ -152,10 +154,10 @@ func (a *Agent) tool(name string) (tool.Tool, bool) {
 // Spec implements [conversation.Agent].
 func (a *Agent) Spec() json.RawMessage {
 	own := a.own()
-	if cfg, opened := own.Config(); opened {
+	cfg, opened := own.Config()
+	if opened {
 		return a.spec.encode(cfg, own.raw, a.env.Seal)
 	}
-	var cfg llm.Config
 	if len(own.raw) > 0 {
 		if err := json.Unmarshal(own.raw, &cfg); err != nil {
 			return a.spec.encode(nil, own.raw, a.env.Seal) // no model can be made of it; that is told when one is needed
@@ -199,12 +201,28 @@ func (a *Agent) Think(ctx context.Context, q conversation.Question) (*conversati
 }
 
 // Ask implements [conversation.Agent].
-func (a *Agent) Ask(ctx context.Context, messages []event.LLMMessage) (string, stats.Call, error) {
-	resp, call, err := a.own().Complete(ctx, &llm.Request{Messages: messages}, nil)
+func (a *Agent) Ask(ctx context.Context, q conversation.Aside) (string, stats.Call, error) {
+	l, req := a.own(), &llm.Request{Messages: q.Messages}
+	switch {
+	case q.History:
+		a.load()
+		// Its own copy: it takes nothing that belongs to the run.
+		l = a.LLM(askUsage, nil)
+		req.Tools, req.NoCalls, req.CacheKey = a.offered, true, q.CacheKey
+	case q.LLM != nil:
+		// Not the conversation's, so it is registered nowhere; what it costs is.
+		l = a.registry.make(cmp.Or(usageOf(q.LLM), titleUsage), q.LLM, nil)
+	}
+	resp, call, err := l.Complete(ctx, req, nil)
 	if err != nil {
 		return "", stats.Call{}, err
 	}
-	return resp.Message.Text(), call, nil
+	text := strings.TrimSpace(resp.Message.Text())
+	if text == "" {
+		provider, _, _ := strings.Cut(call.Model, "/")
+		err = &llm.Error{Kind: llm.ErrNoResponse, Provider: provider, Message: "the answer holds no text"}
+	}
+	return text, call, err
 }
 
 // Act implements [conversation.Agent].

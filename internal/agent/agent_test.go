@@ -339,7 +339,7 @@ func TestWhatTheModelIsAsked(t *testing.T) {
 	}
 	// A question beside the conversation has no tools.
 	m.chunks = nil
-	text, c, err := a.Ask(t.Context(), messages)
+	text, c, err := a.Ask(t.Context(), conversation.Aside{Messages: messages})
 	if text != "hi" || c.UsageID != "mine" || err != nil || m.asked.Tools != nil {
 		t.Errorf("ask: %q %+v %v, with %d tools", text, c, err, len(m.asked.Tools))
 	}

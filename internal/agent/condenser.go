@@ -41,7 +41,7 @@ func summarizers(raw json.RawMessage) ([]summarizer, error) {
 			return nil, err
 		}
 		s := summarizer{rules: rules, usageID: cmp.Or(usageOf(c.LLM), condenserUsage), llm: c.LLM}
-		if absent(s.llm) {
+		if follows(s.llm) {
 			s.llm = nil
 		}
 		return []summarizer{s}, nil
@@ -76,8 +76,8 @@ func storedCondenser(raw, own json.RawMessage) json.RawMessage {
 			"llm", "max_size", "max_tokens", "keep_first", "minimum_progress",
 			"hard_context_reset_max_retries", "hard_context_reset_context_scaling",
 		}
-		if absent(fields["llm"]) {
-			fields["llm"] = underUsage(own, condenserUsage)
+		if llm := fields["llm"]; follows(llm) {
+			fields["llm"] = underUsage(own, cmp.Or(usageOf(llm), condenserUsage))
 		}
 		rules, err := condenser.ParseRules(raw)
 		if err != nil {
@@ -95,6 +95,42 @@ func storedCondenser(raw, own json.RawMessage) json.RawMessage {
 		return raw
 	}
 	return object(fields, order, kind)
+}
+
+// follows tells that a condenser has no model of its own but the agent's, whichever
+// that is: it names none, or the usage id alone.
+func follows(llm json.RawMessage) bool {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(llm, &fields) != nil {
+		return absent(llm)
+	}
+	delete(fields, "usage_id")
+	return len(fields) == 0
+}
+
+// following takes the model out of each condenser that has the agent's, as one has
+// that was stored: it follows when the agent gets another one.
+func following(raw, own json.RawMessage) json.RawMessage {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(raw, &fields) != nil {
+		return raw
+	}
+	found := false
+	if llm := fields["llm"]; sameModel(llm, own) {
+		fields["llm"], found = encoded(map[string]string{"usage_id": cmp.Or(usageOf(llm), condenserUsage)}), true
+	}
+	var parts []json.RawMessage
+	if json.Unmarshal(fields["condensers"], &parts) == nil {
+		for i, part := range parts {
+			parts[i] = following(part, own)
+			found = found || !bytes.Equal(parts[i], part)
+		}
+		fields["condensers"] = encoded(parts)
+	}
+	if !found {
+		return raw
+	}
+	return encoded(fields)
 }
 
 func members(rules condenser.Rules) map[string]json.RawMessage {
@@ -137,6 +173,13 @@ func (a *Agent) Condensers() []conversation.Condenser {
 		})
 	}
 	return list
+}
+
+// registerCondensers gives the condensers their models, without opening any.
+func (a *Agent) registerCondensers() {
+	for _, s := range a.condensers {
+		a.condenserLLM(s)
+	}
 }
 
 // condenserLLM is the model of a condenser. One that has none of its own has the

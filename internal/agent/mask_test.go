@@ -121,7 +121,7 @@ func TestRequestsHideSecrets(t *testing.T) {
 	if after, _ := json.Marshal(messages); string(after) != string(before) {
 		t.Errorf("what is stored became %s", after)
 	}
-	if _, _, err := a.Ask(t.Context(), messages[1:2]); err != nil || m.asked.Messages[0].Text() != "use #" {
+	if _, _, err := a.Ask(t.Context(), conversation.Aside{Messages: messages[1:2]}); err != nil || m.asked.Messages[0].Text() != "use #" {
 		t.Errorf("asked %q, %v", m.asked.Messages[0].Text(), err)
 	}
 }

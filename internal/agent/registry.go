@@ -18,6 +18,7 @@ import (
 const (
 	defaultUsage   = "agent"
 	askUsage       = "ask-agent-llm"
+	titleUsage     = "title"
 	condenserUsage = "condenser"
 )
 

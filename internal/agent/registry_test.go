@@ -14,13 +14,13 @@ import (
 func TestTheModelsOfAConversation(t *testing.T) {
 	m := &model{response: llm.Response{Message: said("hi"), Usage: llm.Usage{PromptTokens: 3}}}
 	a, _ := made(t, m, probing(`{"llm":{"model":"test/named"}}`))
-	condenser := a.LLM("condenser", []byte(`{"model":"test/small","usage_id":"condenser"}`))
-	if again := a.LLM("condenser", []byte(`{"model":"test/large"}`)); again != condenser {
+	small := a.LLM("small", []byte(`{"model":"test/small","usage_id":"small"}`))
+	if again := a.LLM("small", []byte(`{"model":"test/large"}`)); again != small {
 		t.Error("a usage id was taken twice")
 	}
 	same := a.LLM("hook", nil)
 	if diff := cmp.Diff([]conversation.LLM{
-		{UsageID: "agent", Model: "test/named"}, {UsageID: "condenser", Model: "test/small"}, {UsageID: "hook", Model: "test/named"},
+		{UsageID: "agent", Model: "test/named"}, {UsageID: "condenser", Model: "test/named"}, {UsageID: "small", Model: "test/small"}, {UsageID: "hook", Model: "test/named"},
 	}, a.LLMs()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -29,7 +29,7 @@ func TestTheModelsOfAConversation(t *testing.T) {
 	}
 	for l, usage := range map[interface {
 		UsageID() string
-	}]string{condenser: "condenser", same: "hook"} {
+	}]string{small: "small", same: "hook"} {
 		if l.UsageID() != usage {
 			t.Errorf("usage id %q, want %q", l.UsageID(), usage)
 		}

@@ -85,6 +85,7 @@ func ParseSpec(raw json.RawMessage) (*Spec, error) {
 		// Null is none. It must be told from an agent that says nothing of it.
 		s.Condenser = encoded(map[string]string{"kind": condenser.KindNoOp})
 	}
+	s.Condenser = following(s.Condenser, s.LLM)
 	s.fields["condenser"] = s.Condenser
 	return s, nil
 }

@@ -39,6 +39,7 @@ func jsonName(f reflect.StructField) string {
 // atLeast are the lowest values of numbers.
 var atLeast = map[string]float64{
 	"max_iteration_per_run":    1,
+	"max_budget_per_run":       0,
 	"tool_concurrency_limit":   1,
 	"num_retries":              0,
 	"retry_multiplier":         0,

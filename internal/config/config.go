@@ -12,7 +12,8 @@
 // that can't be understood never stops the server; its error, a *[FileError],
 // comes when a model is needed.
 //
-// The package opens no connection, writes nothing and starts no goroutine.
+// The package opens no connection and starts no goroutine. It writes nothing but
+// profiles, and those only when it is asked to.
 package config
 
 import (
@@ -27,10 +28,11 @@ import (
 // Config gives the settings of one process. It is safe for use by several
 // goroutines.
 type Config struct {
-	lookupEnv func(string) (string, bool)
-	home      string
-	goos      string
-	client    atomic.Pointer[layer]
+	lookupEnv  func(string) (string, bool)
+	home       string
+	goos       string
+	client     atomic.Pointer[layer]
+	openCipher func(key string) Cipher // nil: secrets are neither encrypted nor decrypted
 }
 
 // Load makes a Config that looks up variables with lookupEnv and files below

@@ -3,7 +3,6 @@ package config
 import (
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -52,29 +51,22 @@ func (c *Config) Profiles() []ProfileInfo {
 // profile reads a saved model. OpenHands' schema: the fields of an LLM and
 // schema_version 1; a linked profile takes key and base_url from a connection.
 func (c *Config) profile(name string) (*layer, error) {
-	name = strings.TrimSuffix(name, ".json")
-	if !profileName.MatchString(name) {
-		return nil, errors.New("profile: a name has up to 64 letters, digits, dots, dashes and underscores")
-	}
-	path := c.openHands("profiles", name+".json")
-	data, _, err := readFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &FileError{Path: path, Message: "there is no such profile", Remedy: "save one under that name in OpenHands, or choose another with the setting profile", Err: err}
-	}
+	path, err := c.profilePath(name)
 	if err != nil {
-		return nil, &FileError{Path: path, Message: reason(err), Remedy: remedy, Err: err}
+		return nil, err
 	}
-	var head struct {
-		SchemaVersion int `json:"schema_version"`
+	all, err := readProfile(path)
+	if err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return nil, jsonError(path, data, err)
+	if cipher := c.cipher(); cipher != nil {
+		for _, field := range profileSecrets {
+			if plain, err := cipher.Decrypt(all.text(field)); err == nil {
+				all[field] = encode(plain) // else it counts as absent, as in OpenHands
+			}
+		}
 	}
-	if head.SchemaVersion > 1 {
-		return nil, &FileError{Path: path, Message: "it was written by a newer OpenHands", Remedy: "save it again with the version you have, or update agent-rpc"}
-	}
-	l := layerOf("profile "+name, fields{"llm": data})
-	delete(l.llm, "schema_version")
+	l := layerOf("profile "+strings.TrimSuffix(name, ".json"), fields{"llm": encode(all)})
 	for _, bad := range l.check() {
 		return nil, &FileError{Path: path, Message: bad.Error(), Remedy: remedy, Err: bad}
 	}

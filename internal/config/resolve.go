@@ -2,7 +2,6 @@ package config
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -24,6 +23,14 @@ type AuthRequired struct {
 }
 
 func (e *AuthRequired) Error() string { return e.Message }
+
+// FieldError is a field of an llm object that makes no sense.
+type FieldError struct {
+	Field   string // "agent.llm.temperature"
+	Message string // without the value
+}
+
+func (e *FieldError) Error() string { return e.Field + ": " + e.Message }
 
 const whereToLook = "`agent-rpc doctor` shows what is set, `agent-rpc demo` needs no key."
 
@@ -53,7 +60,7 @@ func (c *Config) ResolveProfile(profile string, agentLLM json.RawMessage) (llm.C
 	}
 	l := layerOf("the conversation's agent", fields{"llm": agentLLM})
 	for _, bad := range l.check() {
-		return llm.Config{}, fmt.Errorf("agent.%w", bad)
+		return llm.Config{}, &FieldError{Field: "agent." + bad.path, Message: bad.message}
 	}
 	l.foreign = true
 	return c.complete(mergeLLM(append(layers, l)))
@@ -172,10 +179,10 @@ func (c *Config) complete(m merged) (llm.Config, error) {
 	}
 	p := llm.Provider(cfg.Model, cfg.BaseURL)
 	if p.Name == "" {
-		return cfg, fmt.Errorf("the model %s does not say whose it is: write PROVIDER/NAME, for instance ollama/%[1]s, or set LLM_BASE_URL (base_url in the settings) for a compatible server", cfg.Model)
+		return cfg, &FieldError{"agent.llm.model", fmt.Sprintf("the model %s does not say whose it is: write PROVIDER/NAME, for instance ollama/%[1]s, or set LLM_BASE_URL (base_url in the settings) for a compatible server", cfg.Model)}
 	}
 	if p.DefaultBaseURL == "" && cfg.BaseURL == "" && p.Name != "scripted" && p.Name != "replay" {
-		return cfg, fmt.Errorf("the model %s needs the address of its server: set LLM_BASE_URL (base_url in the settings); a compatible server's model is openai/NAME", cfg.Model)
+		return cfg, &FieldError{"agent.llm.base_url", fmt.Sprintf("the model %s needs the address of its server: set LLM_BASE_URL (base_url in the settings); a compatible server's model is openai/NAME", cfg.Model)}
 	}
 	if cfg.APIKey != "" || hasCredential(cfg.ExtraHeaders) {
 		return cfg, nil
@@ -252,7 +259,7 @@ func checkBaseURL(raw string) error {
 	}
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return errors.New("base_url (LLM_BASE_URL) must be an http or https URL")
+		return &FieldError{"agent.llm.base_url", "base_url (LLM_BASE_URL) must be an http or https URL"}
 	}
 	return nil
 }

@@ -26,6 +26,10 @@ type Settings struct {
 	SecurityAnalyzer   Kind `json:"security_analyzer"`
 	// MaxIterationPerRun is 500 if it is not set.
 	MaxIterationPerRun int `json:"max_iteration_per_run"`
+	// MaxBudgetPerRun is in USD; 0 for no limit.
+	MaxBudgetPerRun float64 `json:"max_budget_per_run"`
+	// AutoTitle gives conversations a title after their first run.
+	AutoTitle bool `json:"auto_title"`
 	// StuckDetection is true if it is not set.
 	StuckDetection bool `json:"stuck_detection"`
 	// ConversationsDir is an absolute path.

@@ -13,9 +13,26 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/llm"
 )
 
-// layers gives what each source says, the weakest first. With an error it gives
-// those that could be read.
+// layers gives what each source says and the profile that one of them names, the
+// weakest first. With an error it gives those that could be read.
 func (c *Config) layers() ([]*layer, error) {
+	all, err := c.sources()
+	for i := len(all) - 1; i >= 0; i-- {
+		name := all[i].top.text("profile")
+		if name == "" {
+			continue
+		}
+		profile, perr := c.profile(name)
+		if perr != nil {
+			return all, errors.Join(err, fmt.Errorf("%s: %w", all[i].name, perr))
+		}
+		return append(all[:i:i], append([]*layer{profile}, all[i:]...)...), err
+	}
+	return all, err
+}
+
+// sources gives the layers without profiles.
+func (c *Config) sources() ([]*layer, error) {
 	var all []*layer
 	if l := c.openHandsFile(); l != nil {
 		all = append(all, l)
@@ -27,17 +44,6 @@ func (c *Config) layers() ([]*layer, error) {
 	all = append(all, c.environment())
 	if l := c.client.Load(); l != nil {
 		all = append(all, l)
-	}
-	for i := len(all) - 1; i >= 0; i-- {
-		name := all[i].top.text("profile")
-		if name == "" {
-			continue
-		}
-		profile, perr := c.profile(name)
-		if perr != nil {
-			return all, errors.Join(err, fmt.Errorf("%s: %w", all[i].name, perr))
-		}
-		return append(all[:i:i], append([]*layer{profile}, all[i:]...)...), err
 	}
 	return all, err
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Agent thinks and acts for one conversation. Package agent implements it; cmd
-// plugs it in. Think, Act and Ask are called from goroutines of the
+// plugs it in. Think, Act, Ask and Switch are called from goroutines of the
 // conversation, never two Thinks at once; the other methods return at once.
 type Agent interface {
 	// Spec is the agent as OpenHands stores it, secrets sealed.
@@ -33,8 +33,13 @@ type Agent interface {
 	// Act carries out one valid action and gives an *event.Observation or an
 	// *event.AgentError, without id. It never fails and never panics.
 	Act(ctx context.Context, a *event.Action, output func(text string)) event.Event
-	// Ask asks the model without tools, for titles and the like.
-	Ask(ctx context.Context, messages []event.LLMMessage) (string, stats.Call, error)
+	// Ask asks a model beside the run and gives its words, without blanks around
+	// them. An answer without any is an error, which costs all the same.
+	Ask(ctx context.Context, q Aside) (string, stats.Call, error)
+	// Switch readies the model of an llm object and gives what makes it the agent's
+	// own, from the next Think on. Nothing changes before install is called, which
+	// must return at once. It may ask the client for the key.
+	Switch(ctx context.Context, llm json.RawMessage) (install func(), err error)
 	// Condensers are what keeps the history short, in the order in which they are
 	// asked; nil where nothing does.
 	Condensers() []Condenser
@@ -75,6 +80,18 @@ type Question struct {
 	Analyzed bool
 	// Stream takes the answer's pieces as they come.
 	Stream func(Piece)
+}
+
+// Aside is a question beside the run.
+type Aside struct {
+	Messages []event.LLMMessage
+	// LLM is the model to ask, an llm object; nil for the agent's own.
+	LLM json.RawMessage
+	// History tells that the messages hold the conversation, with its calls. The
+	// agent's own model is asked then, under a usage id for such questions.
+	History bool
+	// CacheKey names the conversation.
+	CacheKey string
 }
 
 // Piece is a part of an answer as it comes. ToolCallID is set for arguments.

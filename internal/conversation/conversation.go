@@ -80,6 +80,7 @@ type Conversation struct {
 	changed  bool // observers have not been told the newest state
 	onChange func()
 	closing  bool
+	unnamed  bool // a run has finished, and the conversation wants a title
 }
 
 // ID is the conversation's id, with dashes.
@@ -115,7 +116,8 @@ func (c *Conversation) turn(ctx context.Context, f func(context.Context)) {
 	if err := c.guard("a conversation", func() { f(ctx) }); err != nil {
 		_ = c.guard("the end of a run", func() { c.broken(err) }) // logged, and there is no more to do
 	}
-	_ = c.guard("a conversation's state", c.settle) // logged; the next turn tries again
+	_ = c.guard("a conversation's state", c.settle)     // logged; the next turn tries again
+	_ = c.guard("a title", func() { c.nameIfDue(ctx) }) // logged
 }
 
 // guard turns a panic into an error, and writes down where it came from.
@@ -331,8 +333,8 @@ func (c *Conversation) info() Info {
 		ID: c.id, Title: c.tags["title"], Workspace: c.workspace, Status: c.status,
 		RunID: c.side.RunID, StopReason: c.side.StopReason, Error: c.side.Error,
 		CreatedAt: c.side.CreatedAt, UpdatedAt: c.side.UpdatedAt,
-		Cursor:             Cursor{c.history.epoch, c.history.len()},
-		MaxIterations:      c.maxIter,
+		Cursor:        Cursor{c.history.epoch, c.history.len()},
+		MaxIterations: c.maxIter, MaxBudget: c.side.MaxBudget, AutoTitle: c.side.AutoTitle,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
 		LLMs: c.llms(), Stats: c.stats.AppendSnapshot(nil),
 		Queued: c.queued(), Tags: maps.Clone(c.tags),

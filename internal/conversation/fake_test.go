@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,6 +39,9 @@ type fake struct {
 	enrich   func(event.Event, *event.Action, conversation.Shown) conversation.Enrichment
 	where    func(*event.Action) string
 	ask      func(context.Context) (string, stats.Call, error)
+	asked    conversation.Aside // the newest question to ask
+	change   func(context.Context) error
+	llm      atomic.Pointer[json.RawMessage] // what was switched to
 	// think, if not nil, answers at once.
 	think func(conversation.Question) (*conversation.Thought, error)
 	act   func(*event.Action) event.Event
@@ -104,16 +108,29 @@ func (f *fake) Act(ctx context.Context, a *event.Action, output func(string)) ev
 	return result.event
 }
 
-func (f *fake) Ask(ctx context.Context, _ []event.LLMMessage) (string, stats.Call, error) {
+func (f *fake) Ask(ctx context.Context, q conversation.Aside) (string, stats.Call, error) {
 	if f.ask == nil {
 		return "", stats.Call{}, errors.New("no model")
 	}
+	f.asked = q
 	return f.ask(ctx)
+}
+
+func (f *fake) Switch(ctx context.Context, llm json.RawMessage) (func(), error) {
+	if f.change != nil {
+		if err := f.change(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return func() { f.llm.Store(&llm) }, nil
 }
 
 func (f *fake) Spec() json.RawMessage {
 	if f.spec != nil {
 		f.spec()
+	}
+	if llm := f.llm.Load(); llm != nil {
+		return json.RawMessage(`{"llm":` + string(*llm) + `,"kind":"Agent"}`)
 	}
 	if f.env.Spec != nil && !f.stored {
 		return f.env.Spec

@@ -55,6 +55,8 @@ type Info struct {
 	UpdatedAt          time.Time
 	Cursor             Cursor
 	MaxIterations      int
+	MaxBudget          float64 // USD; 0 for no limit
+	AutoTitle          bool
 	ConfirmationPolicy json.RawMessage
 	SecurityAnalyzer   json.RawMessage // nil if there is none
 	Model              string

@@ -284,7 +284,7 @@ func TestVerbsBehindACloseAreRefused(t *testing.T) {
 			r.check(r.c.RejectPendingActions("", func(_ int, err error) { note(err) }))
 			r.check(r.c.SetConfirmationPolicy([]byte(always), func(_ conversation.Info, err error) { note(err) }))
 			r.check(r.c.UpdateSecrets(nil, func(_ []string, err error) { note(err) }))
-			r.check(r.c.GenerateTitle(50, func(_ string, err error) { note(err) }))
+			r.check(r.c.GenerateTitle(50, nil, func(_ string, err error) { note(err) }))
 			r.check(r.c.Events(conversation.Query{}, func(_ conversation.Page, err error) { note(err) }))
 			r.check(r.c.Subscribe(newRecorder(t, "", conversation.Cursor{}), conversation.Since{}, func(_ conversation.Opened, err error) { note(err) }))
 		}

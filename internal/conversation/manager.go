@@ -299,7 +299,7 @@ func (m *Manager) Peek(base, id string) (*Snapshot, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	if err := c.makeAgent(m.env, nil); err != nil {
+	if err := c.makeAgent(m.env, Options{}); err != nil {
 		// Its workspace may be gone. The history can be read all the same.
 		m.env.log.Info("a conversation is read without its agent", "conversation", id, "error", err)
 	}
@@ -498,7 +498,7 @@ func (m *Manager) summary(base, id string) (Info, error) {
 	i := Info{
 		ID: c.id, Title: c.tags["title"], Workspace: c.workspace, Status: c.status, RunID: c.side.RunID,
 		StopReason: c.side.StopReason, Error: c.side.Error, CreatedAt: c.side.CreatedAt, UpdatedAt: c.side.UpdatedAt,
-		Cursor: Cursor{c.side.Epoch, s.Len()}, MaxIterations: c.maxIter,
+		Cursor: Cursor{c.side.Epoch, s.Len()}, MaxIterations: c.maxIter, MaxBudget: c.side.MaxBudget, AutoTitle: c.side.AutoTitle,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
 		LLMs: c.llms(), Stats: c.stats.AppendSnapshot(nil), Queued: c.queued(), Tags: c.tags,
 	}
@@ -519,15 +519,28 @@ func (m *Manager) summary(base, id string) (Info, error) {
 	return i, nil
 }
 
-// reconfigure applies what a second create of an open conversation gives.
+// reconfigure applies what a second create of an open conversation gives; its
+// workspace and its agent stay, but for the model of a profile.
 func (c *Conversation) reconfigure(ctx context.Context, o Options) error {
 	done := make(chan error, 1)
-	if err := c.change(func(_ Info, err error) { done <- err }, func() error {
+	told := func(_ Info, err error) { done <- err }
+	if err := c.change(told, func() error {
 		o.Workspace = ""
 		return c.readGiven(o)
 	}); err != nil {
 		return err
 	}
+	if err := c.until(ctx, done); err != nil || o.Profile == "" {
+		return err
+	}
+	if err := c.SwitchModel(ctx, ProfileLLM(o.Profile), told); err != nil {
+		return err
+	}
+	return c.until(ctx, done)
+}
+
+// until waits for a verb's reply.
+func (c *Conversation) until(ctx context.Context, done <-chan error) error {
 	select {
 	case err := <-done:
 		return err

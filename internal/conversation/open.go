@@ -33,11 +33,19 @@ type Options struct {
 	// Workspace is the absolute path of the folder to work in; required for a new
 	// conversation.
 	Workspace string
-	// Agent is OpenHands' Agent JSON with every field optional; nil for the stored
-	// one, or the configured default.
+	// Agent is OpenHands' Agent JSON with every field optional. What it has not is
+	// the stored agent's, or the configured default.
 	Agent json.RawMessage
+	// Profile names the saved model of the agent; its own llm object is stronger.
+	Profile string
 	// MaxIterations per run; 0 for the stored limit, or [DefaultMaxIterations].
 	MaxIterations int
+	// MaxBudget is what the conversation may cost, in USD, before a run of it ends;
+	// 0 for no limit, nil for the stored one, or none.
+	MaxBudget *float64
+	// AutoTitle gives the conversation a title after the first run that finishes;
+	// nil for what is stored, or not.
+	AutoTitle *bool
 	// StuckDetection is on if nil.
 	StuckDetection *bool
 	// Policy is a ConfirmationPolicy; nil for the stored one, or NeverConfirm.
@@ -75,7 +83,7 @@ func open(ctx context.Context, o Options, e env) (*Conversation, error) {
 	}()
 	c, err := read(s, o, e)
 	if err == nil {
-		err = c.makeAgent(e, o.Agent)
+		err = c.makeAgent(e, o)
 	}
 	if err == nil {
 		err = c.recover()
@@ -173,6 +181,40 @@ func read(s *store.Store, o Options, e env) (*Conversation, error) {
 	return c, nil
 }
 
+// joinAgents puts the fields of the given agent on top of the stored one's. The
+// model of a profile takes the place of the stored one, below the given one.
+func joinAgents(stored, given json.RawMessage, profile string) (json.RawMessage, error) {
+	if given == nil && profile == "" {
+		return stored, nil
+	}
+	fields := map[string]json.RawMessage{}
+	if stored != nil {
+		_ = json.Unmarshal(stored, &fields) // one that can't be read is replaced
+	}
+	var over map[string]json.RawMessage
+	if given != nil && json.Unmarshal(given, &over) != nil {
+		return nil, &ValueError{"agent", "must be an object"}
+	}
+	maps.Copy(fields, over)
+	if profile == "" {
+		return encoded(fields), nil
+	}
+	model := map[string]json.RawMessage{"usage_id": encoded(ProfileUsage + profile)}
+	if llm, ok := over["llm"]; ok && json.Unmarshal(llm, &model) != nil {
+		return nil, &ValueError{"agent.llm", "must be an object"}
+	}
+	fields["llm"] = encoded(model)
+	return encoded(fields), nil
+}
+
+// ProfileUsage, with the name of a profile after it, is the usage id of its model.
+const ProfileUsage = "profile:"
+
+// ProfileLLM is the llm object that stands for a profile.
+func ProfileLLM(name string) json.RawMessage {
+	return encoded(map[string]string{"usage_id": ProfileUsage + name})
+}
+
 // readStored takes over base_state.json and agent_rpc.json; nil without them.
 func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
 	side, err := s.LoadSidecar()
@@ -237,6 +279,9 @@ func (c *Conversation) readGiven(o Options) error {
 	case o.MaxIterations < 0:
 		return &ValueError{"maxIterationPerRun", "must be at least 1"}
 	}
+	if err := checkBudget(o.MaxBudget); err != nil {
+		return err
+	}
 	if o.Policy != nil {
 		if confirm, err = policy.Parse(o.Policy); err != nil {
 			return &ValueError{"confirmationPolicy", err.Error()}
@@ -265,6 +310,12 @@ func (c *Conversation) readGiven(o Options) error {
 	c.maskTags(tags)
 	c.workspace = cmp.Or(o.Workspace, c.workspace)
 	c.maxIter = cmp.Or(o.MaxIterations, c.maxIter)
+	if o.MaxBudget != nil {
+		c.side.MaxBudget = *o.MaxBudget
+	}
+	if o.AutoTitle != nil {
+		c.side.AutoTitle = *o.AutoTitle
+	}
 	if o.StuckDetection != nil {
 		c.stuckOn = *o.StuckDetection
 	}

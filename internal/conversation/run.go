@@ -162,22 +162,28 @@ func (c *Conversation) prepare() error {
 	if err := c.history.load(); err != nil {
 		return &PersistenceError{err}
 	}
+	prompt, err := c.missingPrompt()
+	if err == nil && prompt != nil {
+		_, err = c.append(prompt)
+	}
+	return err
+}
+
+// missingPrompt makes the system prompt that the history, which is loaded, should
+// begin with; nil if it does.
+func (c *Conversation) missingPrompt() (prompt *event.SystemPrompt, err error) {
 	for _, e := range c.history.events[:min(3, len(c.history.events))] {
 		switch e := e.(type) {
 		case *event.SystemPrompt:
-			return nil
+			return nil, nil
 		case *event.Message:
 			if e.Source == event.SourceUser {
-				return nil // written by a release that kept its prompt elsewhere
+				return nil, nil // written by a release that kept its prompt elsewhere
 			}
 		}
 	}
-	var prompt *event.SystemPrompt
-	if err := c.guard("the system prompt", func() { prompt = c.agent.SystemPrompt(c.secrets.Infos()) }); err != nil {
-		return err
-	}
-	_, err := c.append(prompt)
-	return err
+	err = c.guard("the system prompt", func() { prompt = c.agent.SystemPrompt(c.secrets.Infos()) })
+	return prompt, err
 }
 
 // advance goes on with the run: it is the head of the reference's loop, where
@@ -254,6 +260,13 @@ func (c *Conversation) stepped(ctx context.Context) {
 	r := c.run
 	r.iteration++
 	c.side.Iteration = r.iteration
+	if budget, cost := c.side.MaxBudget, c.stats.TotalCost(); budget > 0 && cost >= budget && c.status != Finished {
+		detail := fmt.Sprintf("the conversation has cost $%.2f, and its budget is $%.2f", cost, budget)
+		if err := c.endWithError(StopBudget, "MaxBudgetReached", detail, nil); err != nil {
+			c.log.Error("storing the end of a run", "conversation", c.id, "error", err)
+		}
+		return
+	}
 	if r.iteration >= c.maxIter && c.status != Finished {
 		detail := fmt.Sprintf("the limit of %d steps per run was reached", c.maxIter)
 		if err := c.endWithError(StopMaxIterations, "MaxIterationsReached", detail, nil); err != nil {
@@ -304,6 +317,7 @@ func (c *Conversation) end(s Status, reason StopReason) {
 		c.requeue()
 	}
 	c.status = s
+	c.unnamed = reason == StopFinished && c.side.AutoTitle && c.tags["title"] == ""
 	c.save()
 	c.flush()
 	if err := c.store.Sync(); err != nil {
@@ -419,9 +433,10 @@ func (c *Conversation) interrupted() {
 // answerLost answers the actions that stand open although the run before them is
 // over: the disk did not take their answers, or another program did not give
 // them. Nobody knows whether they were carried out, so they are not carried out
-// again. Only those that a pause or the limit of steps left over never began.
+// again. Only those that a pause or a limit left over never began.
 func (c *Conversation) answerLost(after StopReason) error {
-	if after == StopPaused || after == StopMaxIterations {
+	switch after {
+	case StopPaused, StopMaxIterations, StopBudget:
 		return nil
 	}
 	return c.answerOpen("The run ended before it was known what became of this call. It may have had effects already; it was not run again.")

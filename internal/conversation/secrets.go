@@ -135,13 +135,18 @@ func (c *Conversation) forgetSaid() {
 	}
 }
 
-// makeAgent makes the agent that is given, or else the stored one.
-func (c *Conversation) makeAgent(e env, given json.RawMessage) error {
+// makeAgent makes the agent: what is given of one, on top of the stored one.
+func (c *Conversation) makeAgent(e env, o Options) error {
 	stored := c.kept.Agent
 	var spec json.RawMessage
 	spec, c.unread = c.secrets.Unseal(stored)
+	given := o.Agent
 	if given != nil {
-		c.kept.Agent, spec = given, c.secrets.Fill(given, spec)
+		given = c.secrets.Fill(given, spec)
+	}
+	spec, err := joinAgents(spec, given, o.Profile)
+	if err != nil {
+		return err
 	}
 	if err := c.seed(spec); err != nil && given != nil {
 		return &ValueError{"agent.agent_context.secrets", err.Error()}

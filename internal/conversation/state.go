@@ -115,6 +115,9 @@ type sidecar struct {
 	Queue      []Outgoing   `json:"queue,omitempty"`
 	Steering   []Outgoing   `json:"steering,omitempty"`
 	Resolved   []Resolution `json:"resolved,omitempty"`
+	// MaxBudget is in USD; 0 for no limit.
+	MaxBudget float64 `json:"maxBudgetPerRun,omitempty"`
+	AutoTitle bool    `json:"autoTitle,omitempty"`
 	// Asked says why the question that waits was asked.
 	Asked *asked `json:"asked,omitempty"`
 	// ClientSecrets names the secrets that are the client's; OpenHands has no such
@@ -229,6 +232,9 @@ func (o *object) tags(name string, v map[string]string) {
 
 func (o *object) bytes() []byte { return append(o.buf, '}') }
 
+// maxTag is how many characters the value of a tag may have.
+const maxTag = 256
+
 // checkTags applies OpenHands' rules for tags: keys of lower-case letters and
 // digits, values of up to 256 characters.
 func checkTags(tags map[string]string) error {
@@ -241,7 +247,7 @@ func checkTags(tags map[string]string) error {
 				return &ValueError{"tags", fmt.Sprintf("key %q: only a-z and 0-9 are allowed", k)}
 			}
 		}
-		if len([]rune(tags[k])) > 256 {
+		if len([]rune(tags[k])) > maxTag {
 			return &ValueError{"tags", fmt.Sprintf("the value of %q is longer than 256 characters", k)}
 		}
 	}

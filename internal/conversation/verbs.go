@@ -8,8 +8,6 @@ import (
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/policy"
-	"github.com/agent-rpc/agent-rpc/internal/conversation/stats"
-	"github.com/agent-rpc/agent-rpc/internal/conversation/title"
 )
 
 // SetConfirmationPolicy changes the policy, from the next decision on; what
@@ -42,13 +40,17 @@ type Update struct {
 	Title         *string
 	Tags          map[string]string
 	MaxIterations *int
+	MaxBudget     *float64 // USD; 0 for no limit
 }
 
-// Update changes title, tags (all of them) and the limit of steps.
+// Update changes title, tags (all of them) and the limits of runs.
 func (c *Conversation) Update(u Update, reply func(Info, error)) error {
 	return c.change(reply, func() error {
 		if u.MaxIterations != nil && *u.MaxIterations < 1 {
 			return &ValueError{"maxIterationPerRun", "must be at least 1"}
+		}
+		if err := checkBudget(u.MaxBudget); err != nil {
+			return err
 		}
 		tags := maps.Clone(c.tags)
 		if u.Tags != nil {
@@ -69,8 +71,19 @@ func (c *Conversation) Update(u Update, reply func(Info, error)) error {
 		if u.MaxIterations != nil {
 			c.maxIter = *u.MaxIterations
 		}
+		if u.MaxBudget != nil {
+			c.side.MaxBudget = *u.MaxBudget
+		}
 		return nil
 	})
+}
+
+// checkBudget takes amounts that are 0 or more; nil is fine.
+func checkBudget(usd *float64) error {
+	if usd != nil && !(*usd >= 0) {
+		return &ValueError{"maxBudgetPerRun", "must be an amount in USD, or 0 for no limit"}
+	}
+	return nil
 }
 
 // maskTags hides secrets in tags, the title among them.
@@ -104,42 +117,6 @@ func (c *Conversation) change(reply func(Info, error), apply func() error) error
 		if c.onChange != nil {
 			c.onChange()
 		}
-	})
-}
-
-// GenerateTitle makes a title of the first user message, with the model where
-// it can be asked and from the text itself otherwise, and keeps it.
-func (c *Conversation) GenerateTitle(maxLength int, reply func(string, error)) error {
-	return c.request(func(err error) { reply("", err) }, func(ctx context.Context) {
-		if err := c.history.load(); err != nil {
-			reply("", &PersistenceError{err})
-			return
-		}
-		text, err := title.Text(c.history.events)
-		if err != nil {
-			reply("", &StateError{Status: c.status, Message: "there is no message of the user to make a title of"})
-			return
-		}
-		go func() {
-			name, call := c.askTitle(ctx, text, maxLength)
-			refuse := func(err error) { reply("", err) }
-			if err := c.request(refuse, func(context.Context) {
-				if call.UsageID != "" {
-					c.stats.Add(call)
-				}
-				if len([]rune(name)) <= 256 {
-					setTitle(&c.tags, name)
-				}
-				c.touch()
-				c.secure()
-				reply(name, nil)
-				if c.onChange != nil {
-					c.onChange()
-				}
-			}); err != nil {
-				refuse(err)
-			}
-		}()
 	})
 }
 
@@ -240,17 +217,4 @@ func (c *Conversation) Unsubscribe(o Observer) {
 		list := slices.DeleteFunc(slices.Clone(c.listeners()), func(other Observer) bool { return other == o })
 		c.observers.Store(&list)
 	})
-}
-
-// askTitle asks the model for a title and falls back on the text itself.
-func (c *Conversation) askTitle(ctx context.Context, text string, maxLength int) (string, stats.Call) {
-	reply, call, err := c.agent.Ask(ctx, title.Request(text, maxLength))
-	if err == nil {
-		if name, ok := title.Clean(reply, maxLength); ok {
-			return c.secrets.Mask(name), call
-		}
-	} else {
-		c.log.Info("the title is made without the model", "conversation", c.id, "error", err)
-	}
-	return title.Fallback(text, maxLength), call
 }

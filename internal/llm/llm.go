@@ -32,6 +32,9 @@ type Request struct {
 	Messages []event.LLMMessage
 	// Tools the model may call; nil for requests without tools.
 	Tools []Tool
+	// NoCalls asks for an answer in words: the tools are there so that a history
+	// with calls is accepted.
+	NoCalls bool
 	// CacheKey names the conversation, for providers that route by it.
 	CacheKey string
 	// Temperature overrides the config's for this request; nil leaves it.

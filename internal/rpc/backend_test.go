@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"testing"
 
@@ -43,6 +44,7 @@ func testBackend(models agent.Models, base string, defaults conversation.Options
 			Tools:            func() []protocol.ToolInfo { return []protocol.ToolInfo{} },
 			Skills:           func(string) ([]protocol.SkillInfo, error) { return []protocol.SkillInfo{}, nil },
 			Models:           func() protocol.ModelsResult { return protocol.ModelsResult{Models: []protocol.ModelInfo{}} },
+			Profile:          func(name string) error { return fmt.Errorf("there is no profile %q", name) },
 		}, nil
 	}
 }

@@ -36,6 +36,7 @@ func (s *Server) createOptions(p protocol.CreateParams) (conversation.Options, e
 	o := conversation.Options{
 		ID: p.ConversationID, Agent: object(p.Agent), StuckDetection: p.StuckDetection, Policy: object(p.ConfirmationPolicy),
 		Analyzer: object(p.SecurityAnalyzer), Secrets: p.Secrets, Tags: p.Tags, Title: p.Title,
+		MaxBudget: p.MaxBudgetPerRun, AutoTitle: p.AutoTitle, Profile: p.Profile,
 	}
 	var err error
 	if o.Base, err = s.base(p.PersistenceDir); err != nil {
@@ -47,7 +48,9 @@ func (s *Server) createOptions(p protocol.CreateParams) (conversation.Options, e
 		}
 	}
 	if p.Profile != "" {
-		return o, invalid("profile", "profiles are not served yet; pass agent.llm instead")
+		if _, err := s.profile("profile", p.Profile); err != nil {
+			return o, err
+		}
 	}
 	if len(p.MCPServers) > 0 && string(p.MCPServers) != "null" && string(p.MCPServers) != "{}" && string(p.MCPServers) != "[]" {
 		return o, invalid("mcpServers", "MCP servers are not served yet")
@@ -106,6 +109,12 @@ func withDefaults(o, defaults conversation.Options) conversation.Options {
 	}
 	if o.MaxIterations == 0 {
 		o.MaxIterations = defaults.MaxIterations
+	}
+	if o.MaxBudget == nil {
+		o.MaxBudget = defaults.MaxBudget
+	}
+	if o.AutoTitle == nil {
+		o.AutoTitle = defaults.AutoTitle
 	}
 	if o.StuckDetection == nil {
 		o.StuckDetection = defaults.StuckDetection

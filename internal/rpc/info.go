@@ -18,7 +18,8 @@ func toInfo(i conversation.Info) protocol.Info {
 		ID: i.ID, Title: i.Title, Workspace: workspace.ToURI(i.Workspace),
 		Status: protocol.Status(i.Status), RunID: i.RunID, StopReason: protocol.StopReason(i.StopReason),
 		CreatedAt: toTime(i.CreatedAt), UpdatedAt: toTime(i.UpdatedAt), Cursor: toCursor(i.Cursor),
-		MaxIterationPerRun: i.MaxIterations, ConfirmationPolicy: i.ConfirmationPolicy, SecurityAnalyzer: i.SecurityAnalyzer,
+		MaxIterationPerRun: i.MaxIterations, MaxBudgetPerRun: i.MaxBudget, AutoTitle: i.AutoTitle,
+		ConfirmationPolicy: i.ConfirmationPolicy, SecurityAnalyzer: i.SecurityAnalyzer,
 		Model: i.Model, LLMs: []protocol.LLMInfo{}, Stats: i.Stats, Pending: []protocol.Pending{}, Queued: []protocol.Queued{}, Tags: i.Tags,
 	}
 	if info.Tags == nil {

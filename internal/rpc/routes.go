@@ -57,6 +57,8 @@ func (s *Server) routes(stream *wire.Stream) *router.Router {
 	accept(r, protocol.MethodUpdateSecrets, router.Options{}, s.updateSecrets)
 	accept(r, protocol.MethodGenerateTitle, router.Options{}, s.generateTitle)
 	accept(r, protocol.MethodCondense, router.Options{}, s.condense)
+	accept(r, protocol.MethodAskAgent, router.Options{}, s.askAgent)
+	accept(r, protocol.MethodSwitchModel, router.Options{}, s.switchModel)
 	accept(r, protocol.MethodUpdate, router.Options{}, s.update)
 	return r
 }

@@ -33,7 +33,7 @@ type Backend struct {
 	// ConversationsDir is the default folder of the conversations.
 	ConversationsDir string
 	// Defaults are what the settings say of new conversations: policy, analyzer,
-	// limit of steps and stuck detection, where create does not.
+	// limits, titles and stuck detection, where create does not.
 	Defaults func() conversation.Options
 	Tools    func() []protocol.ToolInfo
 	Models   func() protocol.ModelsResult
@@ -42,6 +42,8 @@ type Backend struct {
 	Secrets func() secret.Options
 	// Skills lists the skills that a user may ask for in a folder.
 	Skills func(workspace string) ([]protocol.SkillInfo, error)
+	// Profile tells why a saved model can't be used; nil if it can.
+	Profile func(name string) error
 }
 
 // Host is what the client can do for a [Backend].

@@ -41,7 +41,7 @@ func (s *Server) setSecurityAnalyzer(ctx context.Context, p protocol.SetSecurity
 func (s *Server) update(ctx context.Context, p protocol.UpdateParams, reply func(protocol.Info, error)) {
 	c, err := s.writable(ctx, p.ID)
 	if err == nil {
-		err = c.Update(conversation.Update{Title: p.Title, Tags: p.Tags, MaxIterations: p.MaxIterationPerRun}, changed(reply))
+		err = c.Update(conversation.Update{Title: p.Title, Tags: p.Tags, MaxIterations: p.MaxIterationPerRun, MaxBudget: p.MaxBudgetPerRun}, changed(reply))
 	}
 	if err != nil {
 		reply(protocol.Info{}, err)
@@ -60,25 +60,5 @@ func (s *Server) updateSecrets(ctx context.Context, p protocol.UpdateSecretsPara
 	}
 	if err != nil {
 		reply(protocol.UpdateSecretsResult{}, err)
-	}
-}
-
-func (s *Server) generateTitle(ctx context.Context, p protocol.GenerateTitleParams, reply func(protocol.GenerateTitleResult, error)) {
-	const defaultLength, longest = 50, 256
-	switch {
-	case p.MaxLength == 0:
-		p.MaxLength = defaultLength
-	case p.MaxLength < 4 || p.MaxLength > longest:
-		reply(protocol.GenerateTitleResult{}, invalid("maxLength", "must be from 4 to 256"))
-		return
-	}
-	c, err := s.writable(ctx, p.ID)
-	if err == nil {
-		err = c.GenerateTitle(p.MaxLength, func(title string, err error) {
-			reply(protocol.GenerateTitleResult{Title: title}, err)
-		})
-	}
-	if err != nil {
-		reply(protocol.GenerateTitleResult{}, err)
 	}
 }

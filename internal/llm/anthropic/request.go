@@ -36,6 +36,9 @@ func (m *model) params(req *llm.Request, t llm.Traits) sdk.MessageNewParams {
 		MaxTokens: int64(limit),
 		Tools:     tools(req.Tools),
 	}
+	if req.NoCalls && len(req.Tools) > 0 {
+		p.ToolChoice.OfNone = new(sdk.NewToolChoiceNoneParam())
+	}
 	b := builder{traits: t}
 	b.history(req.Messages)
 	p.System, p.Messages = b.system, b.messages

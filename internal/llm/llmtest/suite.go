@@ -33,6 +33,7 @@ func Run(t *testing.T, w Wire) {
 	t.Run("reasoning comes back", w.reasoning)
 	t.Run("usage", w.usage)
 	t.Run("no tools, no stream", w.bare)
+	t.Run("tools that may not be called", w.words)
 	t.Run("images", w.images)
 	t.Run("long tool text", w.longToolText)
 	t.Run("cancel before the first byte", w.cancelEarly)
@@ -241,6 +242,26 @@ func (w Wire) bare(t *testing.T) {
 		if _, ok := fields[name]; ok {
 			t.Errorf("%s was sent though nobody set it: %s", name, body)
 		}
+	}
+}
+
+// words: tools that are only there for the history may not be called.
+func (w Wire) words(t *testing.T) {
+	m, s := w.open(t, llm.Config{}, able, func(rw http.ResponseWriter, r *http.Request) {
+		w.Answer(rw, Answer{Text: []string{"ok"}})
+	})
+	req := Ask("hi")
+	req.Tools, req.NoCalls = []llm.Tool{{Name: "f", Parameters: json.RawMessage(`{"type":"object"}`)}}, true
+	complete(t, m, req, nil)
+	body, _, _ := s.Last(t)
+	var fields struct {
+		Choice json.RawMessage `json:"tool_choice"`
+	}
+	if err := json.Unmarshal(body, &fields); err != nil {
+		t.Fatal(err)
+	}
+	if choice := string(fields.Choice); choice != `"none"` && choice != `{"type":"none"}` {
+		t.Errorf("tool_choice is %s", choice)
 	}
 }
 

@@ -19,6 +19,9 @@ func (m *model) params(req *llm.Request, t llm.Traits) sdk.ChatCompletionNewPara
 		Messages: m.messages(req.Messages, t),
 		Tools:    tools(req.Tools),
 	}
+	if req.NoCalls && len(req.Tools) > 0 {
+		p.ToolChoice.OfAuto = param.NewOpt(string(sdk.ChatCompletionToolChoiceOptionAutoNone))
+	}
 	extra := map[string]any{}
 	if !m.Dialect.NoStreamOptions {
 		p.StreamOptions.IncludeUsage = param.NewOpt(true)

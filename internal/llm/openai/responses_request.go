@@ -36,7 +36,11 @@ func (m *responder) params(req *llm.Request, t llm.Traits) responses.ResponseNew
 		}
 		p.Tools = append(p.Tools, responses.ToolUnionParam{OfFunction: f})
 	}
-	if len(p.Tools) > 0 {
+	switch {
+	case len(p.Tools) == 0:
+	case req.NoCalls:
+		p.ToolChoice.OfToolChoiceMode = param.NewOpt(responses.ToolChoiceOptionsNone)
+	default:
 		p.ToolChoice.OfToolChoiceMode = param.NewOpt(responses.ToolChoiceOptionsAuto)
 	}
 	if t.Effort != "" {

@@ -7,11 +7,14 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/llm"
 )
 
-// purposeOf tells what a request wants. Only the agent's own steps carry tools;
+// purposeOf tells what a request wants. Only the agent's own steps may call tools;
 // a title is asked for with a system and a user message, the first of which
 // speaks of a title.
 func purposeOf(req *llm.Request) purpose {
-	if len(req.Tools) > 0 {
+	switch {
+	case req.NoCalls:
+		return forOther
+	case len(req.Tools) > 0:
 		return forStep
 	}
 	if n := len(req.Messages); n == 0 || n > 2 || req.Messages[n-1].Role != event.RoleUser {

@@ -59,6 +59,8 @@ func Methods() []Method {
 		request[UpdateSecretsParams, UpdateSecretsResult](MethodUpdateSecrets),
 		request[GenerateTitleParams, GenerateTitleResult](MethodGenerateTitle),
 		request[IDParams, Info](MethodCondense),
+		request[AskAgentParams, AskAgentResult](MethodAskAgent),
+		request[SwitchModelParams, Info](MethodSwitchModel),
 		request[UpdateParams, Info](MethodUpdate),
 		request[IDParams, Empty](MethodClose),
 		request[IDParams, Empty](MethodDelete),

@@ -34,6 +34,8 @@ const (
 	MethodUpdateSecrets         = "conversation/updateSecrets"
 	MethodGenerateTitle         = "conversation/generateTitle"
 	MethodCondense              = "conversation/condense"
+	MethodAskAgent              = "conversation/askAgent"
+	MethodSwitchModel           = "conversation/switchModel"
 	MethodUpdate                = "conversation/update"
 	MethodClose                 = "conversation/close"
 	MethodDelete                = "conversation/delete"
@@ -153,10 +155,14 @@ type Info struct {
 	RunID      string     `json:"runId,omitempty"`
 	StopReason StopReason `json:"stopReason,omitempty"`
 	// CreatedAt and UpdatedAt are RFC 3339 with milliseconds, in UTC.
-	CreatedAt          string            `json:"createdAt"`
-	UpdatedAt          string            `json:"updatedAt"`
-	Cursor             Cursor            `json:"cursor"`
-	MaxIterationPerRun int               `json:"maxIterationPerRun"`
+	CreatedAt          string `json:"createdAt"`
+	UpdatedAt          string `json:"updatedAt"`
+	Cursor             Cursor `json:"cursor"`
+	MaxIterationPerRun int    `json:"maxIterationPerRun"`
+	// MaxBudgetPerRun is what the conversation may cost, in USD; absent for no limit.
+	MaxBudgetPerRun float64 `json:"maxBudgetPerRun,omitempty"`
+	// AutoTitle: a run that finishes gives the conversation a title, if it has none.
+	AutoTitle          bool              `json:"autoTitle,omitempty"`
 	ConfirmationPolicy json.RawMessage   `json:"confirmationPolicy"`
 	SecurityAnalyzer   json.RawMessage   `json:"securityAnalyzer,omitempty"`
 	Model              string            `json:"model"`
@@ -254,8 +260,11 @@ type CreateParams struct {
 	Profile        string          `json:"profile,omitempty"`
 	// PersistenceDir is absent for the default, null to keep the conversation in
 	// memory, or an absolute path.
-	PersistenceDir     json.RawMessage            `json:"persistenceDir,omitempty"`
-	MaxIterationPerRun *int                       `json:"maxIterationPerRun,omitempty"`
+	PersistenceDir     json.RawMessage `json:"persistenceDir,omitempty"`
+	MaxIterationPerRun *int            `json:"maxIterationPerRun,omitempty"`
+	// MaxBudgetPerRun is in USD; 0 for no limit.
+	MaxBudgetPerRun    *float64                   `json:"maxBudgetPerRun,omitempty"`
+	AutoTitle          *bool                      `json:"autoTitle,omitempty"`
 	StuckDetection     *bool                      `json:"stuckDetection,omitempty"`
 	ConfirmationPolicy json.RawMessage            `json:"confirmationPolicy,omitempty"`
 	SecurityAnalyzer   json.RawMessage            `json:"securityAnalyzer,omitempty"`
@@ -458,13 +467,35 @@ type UpdateSecretsResult struct {
 type GenerateTitleParams struct {
 	ID string `json:"id"`
 	// MaxLength is in characters; 50 if absent.
-	MaxLength int             `json:"maxLength,omitempty"`
-	LLM       json.RawMessage `json:"llm,omitempty"`
+	MaxLength int `json:"maxLength,omitempty"`
+	// LLM is OpenHands' LLM or the name of a profile; the agent's own model if
+	// absent.
+	LLM json.RawMessage `json:"llm,omitempty"`
 }
 
 // GenerateTitleResult is the result of conversation/generateTitle.
 type GenerateTitleResult struct {
 	Title string `json:"title"`
+}
+
+// AskAgentParams are the params of conversation/askAgent.
+type AskAgentParams struct {
+	ID       string `json:"id"`
+	Question string `json:"question"`
+}
+
+// AskAgentResult is the result of conversation/askAgent.
+type AskAgentResult struct {
+	Answer string `json:"answer"`
+}
+
+// SwitchModelParams are the params of conversation/switchModel; the result is
+// [Info]. One of Profile and LLM is given.
+type SwitchModelParams struct {
+	ID      string `json:"id"`
+	Profile string `json:"profile,omitempty"`
+	// LLM is OpenHands' LLM.
+	LLM json.RawMessage `json:"llm,omitempty"`
 }
 
 // UpdateParams are the params of conversation/update; the result is [Info].
@@ -474,6 +505,8 @@ type UpdateParams struct {
 	Title              *string           `json:"title,omitempty"`
 	Tags               map[string]string `json:"tags,omitempty"`
 	MaxIterationPerRun *int              `json:"maxIterationPerRun,omitempty"`
+	// MaxBudgetPerRun is in USD; 0 takes the limit away.
+	MaxBudgetPerRun *float64 `json:"maxBudgetPerRun,omitempty"`
 }
 
 // PingResult is the result of agent/ping.
@@ -531,6 +564,19 @@ type ModelsResult struct {
 	// configured.
 	Default string      `json:"default,omitempty"`
 	Models  []ModelInfo `json:"models"`
+	// Profiles are the saved models, by name.
+	Profiles []ProfileInfo `json:"profiles"`
+}
+
+// ProfileInfo describes a saved model.
+type ProfileInfo struct {
+	Name    string `json:"name"`
+	Model   string `json:"model"`
+	BaseURL string `json:"baseUrl,omitempty"`
+	// APIKeySet tells whether the profile holds a key that can be read.
+	APIKeySet bool `json:"apiKeySet"`
+	// Error is why the profile can't be used.
+	Error string `json:"error,omitempty"`
 }
 
 // ModelInfo describes a model.
