@@ -119,6 +119,9 @@ func (s spoken) Complete(_ context.Context, req *llm.Request, _ func(llm.Chunk))
 
 func inWorld(t *testing.T, spec string) (*agent.Agent, *world) {
 	w := &world{}
+	if !strings.Contains(spec, "condenser") {
+		spec = strings.Replace(spec, "{", `{"condenser":null,`, 1)
+	}
 	a, _ := made(t, &model{}, probing(spec), func(d *agent.Deps) { d.Models = w })
 	return a, w
 }
@@ -217,6 +220,7 @@ func TestTheCondenserFollows(t *testing.T) {
 	for _, tt := range []struct{ condenser, want string }{
 		{`{"model":"test/first","temperature":0.5,"usage_id":"condenser"}`, "test/second"},
 		{`{"model":"test/first","temperature":0.5,"api_key":"**********"}`, "test/second"},
+		{`{"usage_id":"condenser"}`, "test/second"},
 		{`{"model":"test/first","usage_id":"condenser"}`, "test/first"},
 		{`{"model":"test/other","usage_id":"condenser"}`, "test/other"},
 	} {
