@@ -144,8 +144,8 @@ func strict(messages []event.LLMMessage) error {
 		if m.Role != event.RoleSystem && first && m.Role != event.RoleUser {
 			return fmt.Errorf("the first message is of role %s", m.Role)
 		}
-		if m.Role == event.RoleUser && !first && messages[i-1].Role == event.RoleUser {
-			return fmt.Errorf("messages %d and before are not merged", i)
+		if (m.Role == event.RoleUser || m.Role == event.RoleAssistant) && !first && messages[i-1].Role == m.Role {
+			return fmt.Errorf("messages %d and before have the same role", i)
 		}
 		if len(m.Content) == 0 && len(m.ToolCalls) == 0 {
 			return fmt.Errorf("message %d is empty", i)

@@ -33,7 +33,8 @@ const (
 //     results. A call without an answer gets one that says so.
 //   - Ids of calls are unique, names are letters, digits, _ and -, arguments are
 //     JSON objects.
-//   - No message and no text part is blank. Adjacent user messages are one.
+//   - No message and no text part is blank. Adjacent user messages are one;
+//     adjacent ones of the assistant have a short line of the user's between them.
 //   - A text of a result has at most [MaxResultChars] characters.
 //
 // The cost is that of what changed since the last call. The caller must not
@@ -174,9 +175,13 @@ func (c *conversion) push(m event.LLMMessage) {
 	if first && m.Role != event.RoleUser {
 		c.out = append(c.out, userMessage(textOpening))
 	}
-	if !first && plainUser(m) && plainUser(c.out[n-1]) {
+	switch {
+	case first:
+	case plainUser(m) && plainUser(c.out[n-1]):
 		m = merged(c.out[n-1], m)
 		c.truncate(n - 1)
+	case m.Role == event.RoleAssistant && c.out[n-1].Role == event.RoleAssistant:
+		c.out = append(c.out, userMessage(textContinue))
 	}
 	c.out = append(c.out, m)
 }
