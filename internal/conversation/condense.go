@@ -39,7 +39,7 @@ type condensation struct {
 // carries out actions that are open. Where nothing goes on it is a run of one
 // step, after which status, stop reason and error are what they were. While a
 // run executes it is the run's next step. reply comes when it is done, after
-// its events; a condensation that fails leaves nothing in the log.
+// its events, of which a condensation that fails leaves none.
 func (c *Conversation) Condense(reply func(Info, error)) error {
 	refuse := func(err error) { reply(Info{}, err) }
 	return c.request(refuse, func(ctx context.Context) {

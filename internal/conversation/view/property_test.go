@@ -294,11 +294,13 @@ func step(i int) []event.Event {
 	return []event.Event{action(n, "r"+n, "next"), observation(n, "src/a.go:3: foo()"), &event.StateUpdate{}}
 }
 
-// BenchmarkStep is one step of a conversation: three events and a request.
+// BenchmarkStep is one step of a conversation: three events, how much text there
+// is now, and a request.
 func BenchmarkStep(b *testing.B) {
 	for _, n := range []int{10, 1000, 10000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			v := view.Rebuild(long(n))
+			v.Weight(render)
 			v.Messages(render)
 			b.ReportAllocs()
 			i := n
@@ -306,6 +308,7 @@ func BenchmarkStep(b *testing.B) {
 				for _, e := range step(i) {
 					v.Append(e)
 				}
+				v.Weight(render)
 				v.Messages(render)
 				i++
 			}
