@@ -36,6 +36,7 @@ var layers = map[string][]string{
 	"internal/tool":                   {"internal/conversation/event", "internal/workspace"},
 	"internal/workspace":              {},
 	"internal/skill":                  {},
+	"internal/hook":                   {"internal/conversation", "internal/workspace"},
 	"internal/config":                 {"internal/llm"},
 	"internal/rpc/protocol":           {"internal/conversation/event"},
 	"internal/rpc":                    {"internal/conversation", "internal/workspace"},

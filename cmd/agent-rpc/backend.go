@@ -61,6 +61,7 @@ func newBackend(log *slog.Logger) func(json.RawMessage, rpc.Host) (rpc.Backend, 
 		models := &models{cfg: cfg, host: host, log: log}
 		return rpc.Backend{
 			NewAgent:         newAgents(cfg, models, registry, host),
+			NewHooks:         newHooks(cfg, host, log),
 			ConversationsDir: cfg.ConversationsDir(),
 			Defaults:         func() conversation.Options { return defaults(cfg) },
 			Tools:            func() []protocol.ToolInfo { return toolInfos(registry) },

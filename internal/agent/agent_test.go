@@ -473,6 +473,22 @@ func TestDescribe(t *testing.T) {
 			&event.Display{Kind: "other", Title: "probe", Status: "failed", Summary: "bad …"},
 		},
 		{
+			"message with skills", &event.Message{ActivatedSkills: []string{"a", "b"}, LLMMessage: event.LLMMessage{Content: []event.Content{event.Text("Go\non")}}}, nil,
+			&event.Display{Kind: "message", Title: "Go", Status: "completed", Summary: "with the skills a, b"},
+		},
+		{
+			"hook", &event.HookExecution{HookEventType: "Stop", HookCommand: "./check\nmore", Success: true}, nil,
+			&event.Display{Kind: "execute", Title: "Hook Stop: ./check", Status: "completed"},
+		},
+		{
+			"hook that blocks", &event.HookExecution{HookEventType: "Stop", HookCommand: "x", Blocked: true, Reason: "not on Fridays\nmore"}, nil,
+			&event.Display{Kind: "execute", Title: "Hook Stop: x", Status: "failed", Summary: "blocked: not on Fridays"},
+		},
+		{
+			"hook that fails", &event.HookExecution{HookEventType: "Stop", HookCommand: "x", Error: "it failed"}, nil,
+			&event.Display{Kind: "execute", Title: "Hook Stop: x", Status: "failed", Summary: "it failed"},
+		},
+		{
 			"error of an unknown call", &event.AgentError{ToolName: "probe", Error: "bad"}, nil,
 			&event.Display{Kind: "other", Title: "probe", Status: "failed", Summary: "bad"},
 		},
@@ -496,7 +512,7 @@ func TestDescribe(t *testing.T) {
 	}
 	for _, e := range []event.Event{
 		&event.SystemPrompt{}, &event.Message{}, &event.CondensationSummary{}, &event.Pause{},
-		&event.Interrupt{}, &event.StateUpdate{}, &event.ConversationError{}, &event.StreamingDelta{}, &event.HookExecution{}, &event.Token{},
+		&event.Interrupt{}, &event.StateUpdate{}, &event.ConversationError{}, &event.StreamingDelta{}, &event.Token{},
 		&event.LLMCompletionLog{}, &event.ACPToolCall{}, &event.Unknown{},
 	} {
 		if d := a.Describe(e, nil); d != nil {

@@ -11,6 +11,10 @@ import (
 // Describe implements [conversation.Agent].
 func (a *Agent) Describe(e event.Event, action *event.Action) *event.Display {
 	switch e := e.(type) {
+	case *event.Message:
+		return describeMessage(e)
+	case *event.HookExecution:
+		return describeHook(e)
 	case *event.Action:
 		return a.describeCall(e, nil, event.StatusPending)
 	case *event.Observation:
@@ -44,6 +48,31 @@ func describeCondensation(e *event.Condensation) *event.Display {
 	if e.Summary != nil {
 		d.Title = "History condensed: " + events + " → summary"
 		d.Summary = firstLine(*e.Summary)
+	}
+	return d
+}
+
+// describeMessage tells which skills a message was taken in with; others need no
+// display.
+func describeMessage(e *event.Message) *event.Display {
+	if len(e.ActivatedSkills) == 0 {
+		return nil
+	}
+	return &event.Display{
+		Kind: event.DisplayMessage, Title: tool.FirstLine(e.LLMMessage.Text()), Status: event.StatusCompleted,
+		Summary: "with the skills " + strings.Join(e.ActivatedSkills, ", "),
+	}
+}
+
+func describeHook(e *event.HookExecution) *event.Display {
+	d := &event.Display{
+		Kind: event.DisplayExecute, Title: "Hook " + e.HookEventType + ": " + tool.FirstLine(e.HookCommand), Status: event.StatusCompleted,
+	}
+	switch {
+	case e.Blocked:
+		d.Status, d.Summary = event.StatusFailed, "blocked: "+tool.FirstLine(e.Reason)
+	case !e.Success:
+		d.Status, d.Summary = event.StatusFailed, tool.FirstLine(e.Error)
 	}
 	return d
 }

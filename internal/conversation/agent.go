@@ -45,9 +45,9 @@ type Agent interface {
 	Condensers() []Condenser
 	// Render gives a stored observation as the model reads it.
 	Render(observation json.RawMessage) []event.Content
-	// Describe gives what a client shows of a call or of what answers it; action
-	// is the call that an answer is to, nil if it is not known. Other events have
-	// no display: nil.
+	// Describe gives what a client shows of a call or of what answers it, of a hook,
+	// or of a message with skills; action is the call that an answer is to, nil if it
+	// is not known. Other events have no display: nil.
 	Describe(e event.Event, action *event.Action) *event.Display
 	// Outside gives the first path outside the allowed folders that the action
 	// would touch with a file tool; "" if there is none.

@@ -138,7 +138,7 @@ func (c *Conversation) resolve(ctx context.Context, r Resolution, accepted func(
 	case err != nil:
 		c.fail(err)
 	case c.run.approved || r.goOn:
-		c.advance(ctx)
+		c.greet(ctx, c.advance)
 	default:
 		c.end(Idle, StopRejected)
 	}

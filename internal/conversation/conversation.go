@@ -46,6 +46,7 @@ type Conversation struct {
 	workspace string
 	agent     Agent // nil only in a Snapshot whose agent could not be made
 	secrets   *secret.Registry
+	hooks     Hooks
 	log       *slog.Logger
 	box       *mailbox
 	ended     chan struct{}
@@ -66,6 +67,7 @@ type Conversation struct {
 	stats    stats.Stats
 	tags     map[string]string
 	run      *run
+	greeted  bool // a run has been going on since it was opened
 	measured measure
 	// condenseFrom is how long the view must be before a condensation that failed
 	// and that nobody needs is tried again.
@@ -320,6 +322,7 @@ func (c *Conversation) write() error {
 	s.LastUserMessageID, s.LeafEventID = c.history.lastUserMessage, c.history.leaf()
 	s.HeadIsEmpty = s.LeafEventID == "" && c.history.store.Len() > 0
 	s.Stats, s.SecretRegistry, s.Tags = c.stats.AppendJSON(nil), encoded(c.secrets), c.tags
+	s.HookConfig = c.secrets.MaskJSON(c.hooks.Config())
 	side, err := json.Marshal(c.side)
 	if err != nil {
 		return err
@@ -415,9 +418,17 @@ func (c *Conversation) close(ctx context.Context) {
 	c.closing = true
 	ctx, cancel := context.WithTimeout(ctx, toolsGrace)
 	defer cancel()
-	if err := c.agent.Close(ctx); err != nil {
-		c.log.Warn("closing the tools", "conversation", c.id, "error", err)
-	}
+	tools := make(chan struct{})
+	go func() {
+		defer close(tools)
+		_ = c.guard("the end of the tools", func() { // logged
+			if err := c.agent.Close(ctx); err != nil {
+				c.log.Warn("closing the tools", "conversation", c.id, "error", err)
+			}
+		})
+	}()
+	c.endSession(ctx)
+	<-tools
 	c.settle()
 	if err := c.store.Sync(); err != nil {
 		c.log.Error("syncing the conversation", "conversation", c.id, "error", err)

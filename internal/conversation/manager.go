@@ -47,6 +47,8 @@ type Config struct {
 	// Base is the default folder of the conversations.
 	Base     string
 	NewAgent NewAgent
+	// NewHooks may be nil: then no hooks run, and what is stored of them is kept.
+	NewHooks NewHooks
 	Log      *slog.Logger
 	// OnChange is told that the list of conversations changed; may be nil. It
 	// must not block.
@@ -63,7 +65,7 @@ func NewManager(life context.Context, cfg Config) *Manager {
 	}
 	return &Manager{
 		life: life, base: cfg.Base, slots: map[string]*slot{},
-		env: env{newAgent: cfg.NewAgent, log: cfg.Log, onChange: cfg.OnChange, secrets: cfg.Secrets},
+		env: env{newAgent: cfg.NewAgent, newHooks: cfg.NewHooks, log: cfg.Log, onChange: cfg.OnChange, secrets: cfg.Secrets},
 	}
 }
 

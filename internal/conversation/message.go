@@ -90,6 +90,9 @@ func (c *Conversation) accept(ctx context.Context, m Outgoing, run bool, whenBus
 	if c.run != nil {
 		return c.acceptBusy(ctx, m, whenBusy, reply)
 	}
+	if c.awaited() {
+		return c.acceptAwaited(ctx, m, run, reply)
+	}
 	if err := c.prepare(); err != nil {
 		return Sent{}, err
 	}
@@ -104,12 +107,25 @@ func (c *Conversation) accept(ctx context.Context, m Outgoing, run bool, whenBus
 	if err != nil {
 		return Sent{}, err
 	}
+	return c.accepted(ctx, Sent{MessageID: m.ID, Seq: seq, Disposition: "appended"}, run, reply)
+}
+
+// acceptAwaited takes a message that hooks see before it goes in: it is the first
+// thing of the next run.
+func (c *Conversation) acceptAwaited(ctx context.Context, m Outgoing, run bool, reply func(Sent, error)) (Sent, error) {
+	c.side.Steering = append(slices.Concat(c.side.Steering, c.side.Queue), m)
+	c.side.Queue = nil
+	return c.accepted(ctx, Sent{MessageID: m.ID, Disposition: "queued"}, run, reply)
+}
+
+// accepted replies for a message that was taken while no run went on, and starts
+// one if that is asked for.
+func (c *Conversation) accepted(ctx context.Context, sent Sent, run bool, reply func(Sent, error)) (Sent, error) {
 	if c.status == Finished || c.status == Stuck {
 		c.side.StopReason, c.side.Error = "", nil
 		c.setStatus(Idle)
 	}
 	c.touch()
-	sent := Sent{MessageID: m.ID, Seq: seq, Disposition: "appended"}
 	if !run {
 		c.secure()
 		reply(sent, nil)
@@ -173,21 +189,30 @@ func (c *Conversation) takeSteering() error {
 		if _, err := c.appendMessage(c.side.Steering[0]); err != nil {
 			return err
 		}
-		c.side.Steering = c.side.Steering[1:]
-		c.touch()
-		if c.status == Finished {
-			c.run.iteration = 0 // it is a new turn of the user's
-			c.setStatus(Running)
-		}
+		c.tookSteering()
 	}
 	return nil
 }
 
-func (c *Conversation) appendMessage(m Outgoing) (int, error) {
+// tookSteering notes that the first message meant for the next step is in.
+func (c *Conversation) tookSteering() {
+	c.side.Steering = c.side.Steering[1:]
+	c.touch()
+	if c.status == Finished {
+		c.run.iteration = 0 // it is a new turn of the user's
+		c.setStatus(Running)
+	}
+}
+
+// appendMessage stores a message of the user, with what the agent and hooks add.
+func (c *Conversation) appendMessage(m Outgoing, hooks ...string) (int, error) {
 	m.Message.Role = event.RoleUser
 	e := &event.Message{Meta: event.Meta{ID: m.ID, Source: event.SourceUser}, LLMMessage: m.Message, Sender: m.Sender}
 	added := c.enrich(e, nil)
 	e.ExtendedContent, e.ActivatedSkills = added.Content, added.Shown.Skills
+	for _, text := range hooks {
+		e.ExtendedContent = append(e.ExtendedContent, event.Text(text))
+	}
 	seq, err := c.append(e)
 	if err == nil {
 		c.show(added.Shown)

@@ -54,8 +54,10 @@ type Options struct {
 	Analyzer json.RawMessage
 	// Secrets are values or sources by name.
 	Secrets map[string]json.RawMessage
-	Tags    map[string]string
-	Title   string
+	// Hooks is a HookConfig; nil for the stored one, or none.
+	Hooks json.RawMessage
+	Tags  map[string]string
+	Title string
 	// MustExist refuses to make a new conversation.
 	MustExist bool
 }
@@ -63,6 +65,7 @@ type Options struct {
 // env is what a [Manager] gives its conversations.
 type env struct {
 	newAgent NewAgent
+	newHooks NewHooks // nil if there are none
 	log      *slog.Logger
 	onChange func()
 	secrets  func(conversationID string) secret.Options
@@ -84,6 +87,9 @@ func open(ctx context.Context, o Options, e env) (*Conversation, error) {
 	c, err := read(s, o, e)
 	if err == nil {
 		err = c.makeAgent(e, o)
+	}
+	if err == nil {
+		err = c.makeHooks(e, o.Hooks)
 	}
 	if err == nil {
 		err = c.recover()
@@ -145,7 +151,7 @@ func ParseID(id string) (string, error) {
 func read(s *store.Store, o Options, e env) (*Conversation, error) {
 	c := &Conversation{
 		id: o.ID, store: s, log: e.log, onChange: e.onChange, secrets: secret.New(e.secrets(o.ID)),
-		box: newMailbox(), ended: make(chan struct{}),
+		hooks: noHooks{}, box: newMailbox(), ended: make(chan struct{}),
 		sent: map[string]Sent{}, stuckOn: true, status: Idle, maxIter: DefaultMaxIterations,
 	}
 	stored, err := c.readStored(s)

@@ -30,6 +30,8 @@ type rig struct {
 	setUp func(*fake)
 	// secrets are the options of the conversation's secrets.
 	secrets secret.Options
+	// hooks, if not nil, are the conversation's.
+	hooks *hooks
 
 	c     *conversation.Conversation
 	agent *fake
@@ -84,7 +86,7 @@ const memory = "memory"
 
 func (r *rig) newManager() *conversation.Manager {
 	return conversation.NewManager(context.WithoutCancel(r.ctx), conversation.Config{
-		Base: r.options.Base, Log: discard, Secrets: func(string) secret.Options { return r.secrets },
+		Base: r.options.Base, Log: discard, Secrets: func(string) secret.Options { return r.secrets }, NewHooks: r.newHooks,
 		NewAgent: func(env conversation.AgentEnv) (conversation.Agent, error) {
 			f := &fake{env: env}
 			if r.setUp != nil {

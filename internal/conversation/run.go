@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,9 @@ type run struct {
 	told         bool // Started was published
 	// after is why the run before stopped.
 	after StopReason
+	// stopChecked tells that hooks have seen the end that is due, and blocked that
+	// it is due because they blocked a message.
+	stopChecked, blocked bool
 	// approved tells that the user said yes to the actions that are open.
 	approved bool
 	// overflows counts how often in a row the model refused the history.
@@ -136,13 +140,15 @@ func (c *Conversation) proceed(ctx context.Context) {
 		// After a pause the turn that was paused is finished first.
 		c.requeue()
 		if c.status != Finished && c.history.open.Len() == 0 {
-			if err := c.takeQueue(); err != nil {
-				c.fail(err)
-				return
-			}
+			c.steerQueue()
 		}
 	}
-	c.advance(ctx)
+	c.greet(ctx, c.advance)
+}
+
+// steerQueue means what is queued for the next step.
+func (c *Conversation) steerQueue() {
+	c.side.Steering, c.side.Queue = slices.Concat(c.side.Steering, c.side.Queue), nil
 }
 
 // tellStarted tells once that the run goes on: at its start, or when it goes on
@@ -172,8 +178,14 @@ func (c *Conversation) prepare() error {
 // missingPrompt makes the system prompt that the history, which is loaded, should
 // begin with; nil if it does.
 func (c *Conversation) missingPrompt() (prompt *event.SystemPrompt, err error) {
-	for _, e := range c.history.events[:min(3, len(c.history.events))] {
+	beginning := 0
+	for _, e := range c.history.events {
+		if beginning == 3 {
+			break
+		}
 		switch e := e.(type) {
+		case *event.HookExecution:
+			continue // OpenHands logs those of a session's start before the prompt
 		case *event.SystemPrompt:
 			return nil, nil
 		case *event.Message:
@@ -181,6 +193,7 @@ func (c *Conversation) missingPrompt() (prompt *event.SystemPrompt, err error) {
 				return nil, nil // written by a release that kept its prompt elsewhere
 			}
 		}
+		beginning++
 	}
 	err = c.guard("the system prompt", func() { prompt = c.agent.SystemPrompt(c.secrets.Infos()) })
 	return prompt, err
@@ -209,7 +222,11 @@ func (c *Conversation) advance(ctx context.Context) {
 		}
 		c.replyCondense(c.condensable())()
 	}
-	if c.history.open.Len() == 0 {
+	if c.history.open.Len() == 0 && len(c.side.Steering) > 0 {
+		if c.hooks.Has(UserPromptSubmit) {
+			c.submit(ctx)
+			return
+		}
 		if err := c.takeSteering(); err != nil {
 			c.fail(err)
 			return
@@ -217,7 +234,17 @@ func (c *Conversation) advance(ctx context.Context) {
 	}
 	if c.status == Finished {
 		if len(c.side.Queue) == 0 {
+			// At a limit hooks can't make it go on.
+			if c.hooks.Has(Stop) && !r.stopChecked && r.iteration < c.maxIter && !c.spent() {
+				c.checkStop(ctx)
+				return
+			}
 			c.end(Finished, StopFinished)
+			return
+		}
+		if c.hooks.Has(UserPromptSubmit) {
+			c.steerQueue()
+			c.submit(ctx)
 			return
 		}
 		if err := c.takeQueue(); err != nil {
@@ -243,8 +270,13 @@ func (c *Conversation) advance(ctx context.Context) {
 	}
 	open := c.history.open.Actions()
 	switch {
+	case len(open) == 0 && c.messageBlocked():
+		// Nothing was done that could be gone on with.
+		r.stopChecked, r.blocked = true, true
+		c.setStatus(Finished)
+		c.stepped(ctx)
 	case len(open) == 0:
-		r.approved = false
+		r.approved, r.stopChecked, r.blocked = false, false, false
 		c.think(ctx)
 	case r.approved:
 		c.act(ctx, open)
@@ -260,8 +292,8 @@ func (c *Conversation) stepped(ctx context.Context) {
 	r := c.run
 	r.iteration++
 	c.side.Iteration = r.iteration
-	if budget, cost := c.side.MaxBudget, c.stats.TotalCost(); budget > 0 && cost >= budget && c.status != Finished {
-		detail := fmt.Sprintf("the conversation has cost $%.2f, and its budget is $%.2f", cost, budget)
+	if c.spent() && c.status != Finished {
+		detail := fmt.Sprintf("the conversation has cost $%.2f, and its budget is $%.2f", c.stats.TotalCost(), c.side.MaxBudget)
 		if err := c.endWithError(StopBudget, "MaxBudgetReached", detail, nil); err != nil {
 			c.log.Error("storing the end of a run", "conversation", c.id, "error", err)
 		}
@@ -276,6 +308,9 @@ func (c *Conversation) stepped(ctx context.Context) {
 	}
 	c.advance(ctx)
 }
+
+// spent tells whether the budget is used up.
+func (c *Conversation) spent() bool { return c.side.MaxBudget > 0 && c.stats.TotalCost() >= c.side.MaxBudget }
 
 // fail ends the run with an error.
 func (c *Conversation) fail(err error) {
@@ -317,7 +352,7 @@ func (c *Conversation) end(s Status, reason StopReason) {
 		c.requeue()
 	}
 	c.status = s
-	c.unnamed = reason == StopFinished && c.side.AutoTitle && c.tags["title"] == ""
+	c.unnamed = reason == StopFinished && !r.blocked && c.side.AutoTitle && c.tags["title"] == ""
 	c.save()
 	c.flush()
 	if err := c.store.Sync(); err != nil {

@@ -26,8 +26,8 @@ type baseState struct {
 	ActivatedSkills   []string          `json:"activated_knowledge_skills"`
 	ActivatedRules    []string          `json:"activated_path_rules"`
 	InvokedSkills     []string          `json:"invoked_skills"`
-	BlockedActions    json.RawMessage   `json:"blocked_actions"`
-	BlockedMessages   json.RawMessage   `json:"blocked_messages"`
+	BlockedActions    reasons           `json:"blocked_actions"`
+	BlockedMessages   reasons           `json:"blocked_messages"`
 	LastUserMessageID string            `json:"last_user_message_id"`
 	LeafEventID       string            `json:"leaf_event_id"`
 	HeadIsEmpty       bool              `json:"head_is_empty"`
@@ -62,8 +62,8 @@ func (s *baseState) encode() []byte {
 	o.list("activated_knowledge_skills", s.ActivatedSkills)
 	o.list("activated_path_rules", s.ActivatedRules)
 	o.list("invoked_skills", s.InvokedSkills)
-	o.rawOr("blocked_actions", s.BlockedActions, "{}")
-	o.rawOr("blocked_messages", s.BlockedMessages, "{}")
+	o.tags("blocked_actions", s.BlockedActions)
+	o.tags("blocked_messages", s.BlockedMessages)
 	if s.LastUserMessageID != "" {
 		o.value("last_user_message_id", s.LastUserMessageID)
 	}

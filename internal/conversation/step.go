@@ -76,17 +76,31 @@ func (c *Conversation) ask(ctx context.Context) {
 			err = errors.New("internal error: the model call gave nothing")
 		}
 		deltas.end()
+		var vetoes reasons
+		if err == nil {
+			identify(t.Events, q.EventID)
+			vetoes = c.checkCalls(ctx, t)
+		}
 		return func(ctx context.Context) {
 			if t != nil {
 				c.measured = measure{t.Call.PromptTokens, weight, t.Call.ContextWindow}
 			}
-			c.thought(ctx, q.EventID, t, err)
+			c.thought(ctx, t, vetoes, err)
 		}
 	})
 }
 
+// identify gives the events of an answer their ids; deltas have named the first.
+func identify(events []event.Event, first string) {
+	for i, e := range events {
+		if e.Head().ID = first; i > 0 {
+			e.Head().ID = uuid.NewString()
+		}
+	}
+}
+
 // thought takes the model's answer.
-func (c *Conversation) thought(ctx context.Context, firstID string, t *Thought, err error) {
+func (c *Conversation) thought(ctx context.Context, t *Thought, vetoes reasons, err error) {
 	if t != nil {
 		c.stats.Add(t.Call)
 	}
@@ -99,14 +113,13 @@ func (c *Conversation) thought(ctx context.Context, firstID string, t *Thought, 
 		return
 	}
 	c.run.overflows, c.run.condensed = 0, false
-	for i, e := range t.Events {
-		if i == 0 {
-			e.Head().ID = firstID
-		}
-		if _, err := c.append(e); err != nil {
-			c.fail(err)
-			return
-		}
+	if err := c.appendAll(t.Events...); err != nil {
+		c.fail(err)
+		return
+	}
+	for id, reason := range vetoes {
+		c.kept.BlockedActions.set(id, reason)
+		c.touch()
 	}
 	switch {
 	case c.run.interrupting:
@@ -149,9 +162,13 @@ func (c *Conversation) modelFailed(ctx context.Context, err error) {
 
 // decide lets the policy say whether the new actions may be carried out.
 func (c *Conversation) decide(ctx context.Context) {
-	actions := c.history.open.Actions()
-	if len(actions) == 0 {
-		c.stepped(ctx) // every call was invalid, and is answered
+	actions, err := c.rejectBlocked(c.history.open.Actions())
+	switch {
+	case err != nil:
+		c.fail(err)
+		return
+	case len(actions) == 0:
+		c.stepped(ctx) // every call was invalid or blocked, and is answered
 		return
 	}
 	if d := c.judge(actions); d.confirm {
@@ -207,6 +224,16 @@ func (c *Conversation) outside(a *event.Action) (path string) {
 
 // act carries out actions in order and stores each result as it comes.
 func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
+	actions, err := c.rejectBlocked(actions)
+	switch {
+	case err != nil:
+		c.fail(err)
+		return
+	case len(actions) == 0:
+		c.run.approved = false
+		c.stepped(ctx)
+		return
+	}
 	run, finishing := c.cutAfterFinish(actions)
 	approved := c.run.approved
 	c.run.approved = false
@@ -245,7 +272,12 @@ func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
 			if result == nil {
 				result = answer(a, "the tool broke while it carried out this call")
 			}
-			c.deliver(work, a, result)
+			var hooks []*event.HookExecution
+			if o, ok := result.(*event.Observation); ok && ctx.Err() == nil {
+				call := HookCall{Type: PostToolUse, ToolName: a.ToolName, ToolInput: a.Action, ToolResponse: o.Observation}
+				hooks = c.runHooks(ctx, call, func(e *event.HookExecution) { e.ActionID = a.ID })
+			}
+			c.deliver(work, a, hooks, result)
 		}
 		return func(ctx context.Context) { c.acted(ctx, actions, run, finishing) }
 	})
@@ -253,7 +285,7 @@ func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
 
 // deliver stores a result while the batch goes on, so that a crash in the
 // middle loses nothing that was done.
-func (c *Conversation) deliver(work *phase, a *event.Action, result event.Event) {
+func (c *Conversation) deliver(work *phase, a *event.Action, hooks []*event.HookExecution, result event.Event) {
 	_ = c.post(func(context.Context) { // closed: nobody is left to be told
 		if c.run == nil || c.run.phase != work {
 			return
@@ -263,7 +295,7 @@ func (c *Conversation) deliver(work *phase, a *event.Action, result event.Event)
 			added = c.enrich(o, a)
 			o.ExtendedContent = append(o.ExtendedContent, added.Content...)
 		}
-		if _, err := c.append(result); err != nil {
+		if err := errors.Join(c.appendHooks(hooks), c.appendAll(result)); err != nil {
 			work.cancel()
 			c.run.phase = nil
 			work.shut()

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"testing"
 
 	"github.com/agent-rpc/agent-rpc/internal/agent"
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/hook"
 	"github.com/agent-rpc/agent-rpc/internal/llm"
 	"github.com/agent-rpc/agent-rpc/internal/llm/scripted"
 	"github.com/agent-rpc/agent-rpc/internal/rpc"
@@ -38,7 +40,10 @@ func testBackend(models agent.Models, base string, defaults conversation.Options
 	return func(_ json.RawMessage, host rpc.Host) (rpc.Backend, error) {
 		deps := agent.Deps{Models: models, Tools: testTools(host), AllowedRoots: host.Roots, Buffers: host.Buffers(), Warn: host.Warn}
 		return rpc.Backend{
-			NewAgent:         func(env conversation.AgentEnv) (conversation.Agent, error) { return agent.New(deps, env) },
+			NewAgent: func(env conversation.AgentEnv) (conversation.Agent, error) { return agent.New(deps, env) },
+			NewHooks: func(env conversation.HookEnv) (conversation.Hooks, error) {
+				return hook.New(hook.Deps{Log: slog.New(slog.DiscardHandler)}, env)
+			},
 			ConversationsDir: base,
 			Defaults:         func() conversation.Options { return defaults },
 			Tools:            func() []protocol.ToolInfo { return []protocol.ToolInfo{} },

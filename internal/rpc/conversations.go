@@ -35,7 +35,7 @@ func (s *Server) create(ctx context.Context, p protocol.CreateParams, reply func
 func (s *Server) createOptions(p protocol.CreateParams) (conversation.Options, error) {
 	o := conversation.Options{
 		ID: p.ConversationID, Agent: object(p.Agent), StuckDetection: p.StuckDetection, Policy: object(p.ConfirmationPolicy),
-		Analyzer: object(p.SecurityAnalyzer), Secrets: p.Secrets, Tags: p.Tags, Title: p.Title,
+		Analyzer: object(p.SecurityAnalyzer), Secrets: p.Secrets, Tags: p.Tags, Title: p.Title, Hooks: object(p.HookConfig),
 		MaxBudget: p.MaxBudgetPerRun, AutoTitle: p.AutoTitle, Profile: p.Profile,
 	}
 	var err error

@@ -30,6 +30,8 @@ import (
 // said what it is.
 type Backend struct {
 	NewAgent conversation.NewAgent
+	// NewHooks may be nil: then no hooks run.
+	NewHooks conversation.NewHooks
 	// ConversationsDir is the default folder of the conversations.
 	ConversationsDir string
 	// Defaults are what the settings say of new conversations: policy, analyzer,

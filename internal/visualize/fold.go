@@ -172,6 +172,9 @@ func (v *View) message(e *event.Message, at time.Time) {
 	case e.Source == event.SourceUser:
 		v.recent = nil
 		v.print.user(text)
+		if len(e.ActivatedSkills) > 0 {
+			v.print.note("With the skills " + strings.Join(e.ActivatedSkills, ", "))
+		}
 	case text != "":
 		v.print.note("To the agent: " + firstLine(text))
 	}
@@ -270,6 +273,9 @@ func (v *View) hook(e *event.HookExecution) {
 		return
 	}
 	s := &step{verb: "Hook", object: e.HookEventType + " " + e.HookCommand, failed: true, summary: fmt.Sprintf("exit %d", e.ExitCode)}
+	if e.Error != "" {
+		s.summary = firstLine(e.Error)
+	}
 	if e.Blocked {
 		s.summary = strings.TrimSuffix("blocked: "+firstLine(e.Reason), ": ")
 	}

@@ -19,6 +19,8 @@ type Command struct {
 	Line string
 	// Dir is the directory, relative to the root; the root if empty.
 	Dir string
+	// Input is what the command reads.
+	Input string
 	// Timeout is 30 s if zero; negative for none.
 	Timeout time.Duration
 	// Env is the whole environment; nil for this process's own without the keys
@@ -46,8 +48,7 @@ const (
 // privateVariables are the environment variables that no command sees.
 var privateVariables = []string{"SESSION_API_KEY", "LLM_API_KEY"}
 
-// Execute runs a command in a shell of its own and waits for it. Its input is
-// empty. When the time is over or ctx ends, it is killed with all that it
+// Execute runs a command in a shell of its own and waits for it. When the time is over or ctx ends, it is killed with all that it
 // started, and what it wrote until then is kept; what it left behind in the
 // background is killed when it ends itself. The error is that of ctx, or says
 // that the command could not be started; a command that fails is no error.
@@ -58,6 +59,10 @@ func (w *Local) Execute(ctx context.Context, c Command) (CommandResult, error) {
 	cmd.Env = c.Env
 	if c.Env == nil {
 		cmd.Env = environ()
+	}
+	if c.Input != "" {
+		cmd.Stdin = strings.NewReader(c.Input)
+		cmd.WaitDelay = pipeGrace // it may leave without reading, and something behind that holds the pipe
 	}
 	timeout := c.Timeout
 	if timeout == 0 {
@@ -155,7 +160,7 @@ func run(ctx context.Context, cmd *exec.Cmd, stdout, stderr io.Writer) (*os.Proc
 		return cmd.ProcessState, ctx.Err()
 	}
 	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	if err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay) {
 		return nil, err
 	}
 	return cmd.ProcessState, nil

@@ -272,3 +272,22 @@ func TestExecuteDoesNotWaitForADaemon(t *testing.T) {
 		t.Errorf("got %+v, %v", r, err)
 	}
 }
+
+// What a command is given to read, and what it does not read.
+func TestExecuteInput(t *testing.T) {
+	w, err := Open(t.TempDir(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := strings.Repeat("line\n", 1<<18)
+	for line, want := range map[string]string{
+		"cat | wc -c | tr -d ' '": strconv.Itoa(len(large)) + "\n",
+		"echo none":               "none\n",
+		"read a; echo $a":         "line\n",
+	} {
+		r, err := w.Execute(t.Context(), Command{Line: line, Input: large})
+		if err != nil || r.Stdout != want || r.ExitCode != 0 {
+			t.Errorf("%s: %+v, %v", line, r, err)
+		}
+	}
+}

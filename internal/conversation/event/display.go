@@ -44,6 +44,9 @@ const (
 	DisplayOther   = "other"
 )
 
+// DisplayMessage is the kind of [Display] of a message.
+const DisplayMessage = "message"
+
 // DisplaySystem is the kind of a [Display] of what the conversation does itself.
 const DisplaySystem = "system"
 

@@ -270,8 +270,10 @@ type CreateParams struct {
 	SecurityAnalyzer   json.RawMessage            `json:"securityAnalyzer,omitempty"`
 	Secrets            map[string]json.RawMessage `json:"secrets,omitempty"`
 	MCPServers         json.RawMessage            `json:"mcpServers,omitempty"`
-	Tags               map[string]string          `json:"tags,omitempty"`
-	Title              string                     `json:"title,omitempty"`
+	// HookConfig is OpenHands' HookConfig.
+	HookConfig json.RawMessage   `json:"hookConfig,omitempty"`
+	Tags       map[string]string `json:"tags,omitempty"`
+	Title      string            `json:"title,omitempty"`
 }
 
 // CreateResult is the result of conversation/create.
