@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -496,4 +498,52 @@ func TestBrokenHooks(t *testing.T) {
 		r.close()
 		logged(r, "SystemPrompt", "user: go", "Action", "Observation", "agent: done")
 	})
+}
+
+// A process that dies while a hook runs loses nothing: the message waits, and no
+// call was stored that the hook has not seen.
+func TestDeathDuringAHook(t *testing.T) {
+	for _, point := range []conversation.HookType{conversation.SessionStart, conversation.UserPromptSubmit, conversation.PreToolUse, conversation.Stop} {
+		t.Run(string(point), func(t *testing.T) {
+			base := t.TempDir()
+			h := on(event.HookExecution{}, point)
+			h.run[point] = func(ctx context.Context, _ conversation.HookCall) *event.HookExecution {
+				<-ctx.Done()
+				return &event.HookExecution{ExitCode: -1, Error: "ended"}
+			}
+			hooked(t, h, func(r *rig) {
+				r.ask("go")
+				switch point {
+				case conversation.PreToolUse:
+					r.answer(do(call("a")))
+				case conversation.Stop:
+					r.answer(say("done"))
+				}
+				r.quiet()
+				// What stands on disk now is all that another process finds.
+				dead := r.dir()
+				r.check(os.CopyFS(filepath.Join(base, filepath.Base(dead)), os.DirFS(dead)))
+				r.close()
+				r.options.Base, r.hooks = base, nil
+				r.manager = r.newManager()
+				c, err := r.manager.Open(r.ctx, "", r.options.ID)
+				r.check(err)
+				r.use(c)
+				r.status(conversation.Failed, conversation.StopError)
+				before := kinds(r)
+				r.mustRun()
+				r.answer(say("here"))
+				r.status(conversation.Finished, conversation.StopFinished)
+				want := map[conversation.HookType][]string{
+					conversation.SessionStart:     {"user: go", "agent: here"},
+					conversation.UserPromptSubmit: {"user: go", "agent: here"},
+					conversation.PreToolUse:       {"agent: here"},
+					conversation.Stop:             {"agent: here"},
+				}[point]
+				if got := kinds(r)[len(before):]; !cmp.Equal(got, want) {
+					t.Errorf("before %q, after %q", before, got)
+				}
+			})
+		})
+	}
 }

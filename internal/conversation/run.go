@@ -310,7 +310,9 @@ func (c *Conversation) stepped(ctx context.Context) {
 }
 
 // spent tells whether the budget is used up.
-func (c *Conversation) spent() bool { return c.side.MaxBudget > 0 && c.stats.TotalCost() >= c.side.MaxBudget }
+func (c *Conversation) spent() bool {
+	return c.side.MaxBudget > 0 && c.stats.TotalCost() >= c.side.MaxBudget
+}
 
 // fail ends the run with an error.
 func (c *Conversation) fail(err error) {

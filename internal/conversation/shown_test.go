@@ -1,6 +1,7 @@
 package conversation_test
 
 import (
+	"encoding/json"
 	"os"
 	"slices"
 	"testing"
@@ -121,4 +122,17 @@ func events(r *rig) (all []event.Event) {
 		all = append(all, must(event.Decode(must(os.ReadFile(name)))))
 	}
 	return all
+}
+
+// The tool for skills comes and goes with the skills, whether an agent names it or
+// not.
+func TestTheToolForSkillsIsNotMissed(t *testing.T) {
+	prepared(t, func(r *rig) {
+		r.options.Agent = json.RawMessage(`{"include_default_tools":["FinishTool","InvokeSkillTool"]}`)
+		r.create()
+		r.close()
+		r.manager = r.newManager()
+		r.options.Agent = json.RawMessage(`{"include_default_tools":["FinishTool"]}`)
+		r.create()
+	})
 }
