@@ -30,7 +30,11 @@ import (
 
 // newConfig finds the settings; it reads nothing yet.
 func newConfig() *config.Config {
-	cfg := config.Load(os.LookupEnv, homeDir())
+	return withCipher(config.Load(os.LookupEnv, homeDir()))
+}
+
+// withCipher lets settings read secrets that are encrypted.
+func withCipher(cfg *config.Config) *config.Config {
 	cfg.SetCipher(func(key string) config.Cipher { return fernet.FromSecret(key) })
 	return cfg
 }
@@ -258,14 +262,7 @@ func (m *models) Open(cfg llm.Config, workspace string) (llm.Model, error) {
 
 // infos lists the models that this server can use.
 func (m *models) infos() protocol.ModelsResult {
-	result := protocol.ModelsResult{Models: []protocol.ModelInfo{}, Default: m.Name(nil), Profiles: []protocol.ProfileInfo{}}
-	for _, p := range m.cfg.Profiles() {
-		info := protocol.ProfileInfo{Name: p.Name, Model: p.Model, BaseURL: p.BaseURL, APIKeySet: p.APIKeySet}
-		if p.Err != nil {
-			info.Error = p.Err.Error()
-		}
-		result.Profiles = append(result.Profiles, info)
-	}
+	result := protocol.ModelsResult{Models: []protocol.ModelInfo{}, Default: m.Name(nil), Profiles: profileInfos(m.cfg)}
 	available := map[string]bool{}
 	for _, i := range catalog.All() {
 		id := i.Model()
@@ -284,4 +281,17 @@ func (m *models) infos() protocol.ModelsResult {
 		})
 	}
 	return result
+}
+
+// profileInfos lists the saved models.
+func profileInfos(cfg *config.Config) []protocol.ProfileInfo {
+	list := []protocol.ProfileInfo{}
+	for _, p := range cfg.Profiles() {
+		info := protocol.ProfileInfo{Name: p.Name, Model: p.Model, BaseURL: p.BaseURL, APIKeySet: p.APIKeySet}
+		if p.Err != nil {
+			info.Error = p.Err.Error()
+		}
+		list = append(list, info)
+	}
+	return list
 }

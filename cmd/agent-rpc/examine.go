@@ -30,7 +30,7 @@ func loadConfig() *config.Config {
 	if err != nil {
 		home = "" // what needs it says so
 	}
-	return config.Load(os.LookupEnv, home)
+	return withCipher(config.Load(os.LookupEnv, home))
 }
 
 // conversationsDir is the folder of the conversations; "" if there is none, as
@@ -96,6 +96,10 @@ func (d *examination) model(ctx context.Context) []Check {
 		return []Check{fileFailure("model", err)}
 	}
 	checks := []Check{ok("model", cfg.Model)}
+	if native := cfg.NativeToolCalling; native != nil && !*native {
+		checks = append(checks, warning("model", "native_tool_calling = false has no effect: tools are offered the provider's own way",
+			"take it out, and choose a model and a server that know tools"))
+	}
 	p := llm.Provider(cfg.Model, cfg.BaseURL)
 	if p.Name == "scripted" || p.Name == "replay" {
 		if _, err := scripted.Open(cfg, scripted.Options{}); err != nil {

@@ -95,7 +95,7 @@ from any of them.`,
 	}
 	root.SetVersionTemplate("agent-rpc {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = false
-	root.AddCommand(newServe(), newRun(), newDemo(), newConversations(), newDoctor(), newVersion(), newSchema())
+	root.AddCommand(newServe(), newRun(), newDemo(), newConversations(), newProfiles(), newDoctor(), newVersion(), newSchema())
 	return root
 }
 

@@ -18,7 +18,9 @@ import (
 type runFlags struct {
 	resume   string
 	maxSteps int
+	budget   float64
 	model    string
+	profile  string
 	policy   string
 	json     bool
 	thinking bool
@@ -65,6 +67,8 @@ budget · 5 waiting for approval · 130 paused, stopped or rejected by you.`,
 	flags.StringVarP(&f.resume, "continue", "c", "", "continue the conversation whose id begins with `ID`")
 	flags.StringVar(&f.policy, "policy", "ask-if-risky", "`WHEN` to ask: ask, ask-if-risky (medium risk and above) or never")
 	flags.StringVar(&f.model, "model", "", "the `MODEL` to use, such as anthropic/claude-sonnet-4-5 (default: as configured)")
+	flags.StringVar(&f.profile, "profile", "", "the saved model of this `NAME` to use; agent-rpc profiles")
+	flags.Float64Var(&f.budget, "max-budget", 0, "stop when the conversation has cost `USD`; 0 is no limit (default: as configured)")
 	flags.IntVar(&f.maxSteps, "max-steps", 0, "stop after `N` steps (default 500)")
 	flags.StringVar(&f.cwd, "cwd", "", "work in `FOLDER` (default: the current one)")
 	flags.StringVar(&f.title, "title", "", "give the conversation a `TITLE`")
@@ -79,8 +83,10 @@ budget · 5 waiting for approval · 130 paused, stopped or rejected by you.`,
 		"ask\tbefore every action", "ask-if-risky\tat medium risk and above", "never\tnot at all",
 	}, cobra.ShellCompDirectiveNoFileComp)))
 	must(cmd.RegisterFlagCompletionFunc("model", completeModel))
+	must(cmd.RegisterFlagCompletionFunc("profile", completeProfileFlag))
 	must(cmd.MarkFlagDirname("cwd"))
 	cmd.MarkFlagsMutuallyExclusive("continue", "in-memory")
+	cmd.MarkFlagsMutuallyExclusive("model", "profile")
 	return cmd
 }
 
@@ -144,6 +150,9 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("max-steps") && f.maxSteps < 1 {
 		return &problem{fmt.Sprintf("--max-steps %d is no number of steps", f.maxSteps), "give 1 or more", exitUsage}
 	}
+	if f.budget < 0 {
+		return &problem{fmt.Sprintf("--max-budget %v is no amount", f.budget), "give an amount in USD, or 0 for no limit", exitUsage}
+	}
 	return nil
 }
 
@@ -189,7 +198,7 @@ func (f *runFlags) begin(ctx context.Context, s *session, task string) error {
 // params are those of conversation/create. Of a conversation that is continued
 // only what was asked for is changed.
 func (f *runFlags) params(ctx context.Context, cmd *cobra.Command, c *client.Client, folder string) (protocol.CreateParams, error) {
-	params := protocol.CreateParams{Title: f.title}
+	params := protocol.CreateParams{Title: f.title, Profile: f.profile}
 	if f.resume != "" {
 		id, err := resolve(ctx, c, f.resume)
 		if err != nil {
@@ -206,6 +215,9 @@ func (f *runFlags) params(ctx context.Context, cmd *cobra.Command, c *client.Cli
 	}
 	if f.maxSteps > 0 {
 		params.MaxIterationPerRun = &f.maxSteps
+	}
+	if cmd.Flags().Changed("max-budget") {
+		params.MaxBudgetPerRun = &f.budget
 	}
 	if f.model != "" {
 		agent, err := json.Marshal(map[string]any{"llm": map[string]string{"model": f.model}})

@@ -46,6 +46,8 @@ type session struct {
 	answer func(protocol.Pending) string
 	// ending is added to what is printed at the end.
 	ending visualize.Ending
+	// unpriced: it was said that a model's price is not known.
+	unpriced bool
 	// done is the terminal state's exit code, once there is one.
 	done *int
 }
@@ -240,6 +242,7 @@ func (s *session) line(kind string, v any) error {
 func (s *session) state(ctx context.Context, info protocol.Info) {
 	s.info = info
 	s.view.State(info)
+	s.warnUnpriced()
 	_ = s.line("state", info) // a reader that went away is told of by the result line
 	if s.run == "" {
 		s.run = info.RunID
@@ -263,6 +266,21 @@ func (s *session) state(ctx context.Context, info protocol.Info) {
 		}
 	default:
 		s.end(codeOf(info))
+	}
+}
+
+// warnUnpriced says once that the budget can't hold what a model costs.
+func (s *session) warnUnpriced() {
+	if s.unpriced || s.info.MaxBudgetPerRun == 0 {
+		return
+	}
+	for _, l := range s.info.LLMs {
+		if l.Unpriced {
+			s.unpriced = true
+			s.notice(fmt.Sprintf("What %s costs is not known, so the budget of %s can't stop it. Set input_cost_per_token and output_cost_per_token.",
+				l.Model, visualize.Cost(s.info.MaxBudgetPerRun)))
+			return
+		}
 	}
 }
 

@@ -60,6 +60,9 @@ var profileFields = []string{
 	"extended_thinking_budget", "seed", "usage_id", "litellm_extra_body", "is_subscription",
 }
 
+// ProfileFields names the fields of OpenHands' LLM, in the order of its files.
+func ProfileFields() []string { return slices.Clone(profileFields) }
+
 // profileSecrets are those that hold credentials; the headers are another matter.
 var profileSecrets = []string{"api_key", "aws_access_key_id", "aws_secret_access_key", "aws_session_token"}
 

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/agent-rpc/agent-rpc/internal/agent"
@@ -23,21 +26,60 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/tool/think"
 )
 
-// scriptModels plays the script at a path for every conversation.
+// scriptModels plays the script at a path for every conversation, as
+// scripted/test. Other models, scripted/NAME, and profiles are NAME.script beside
+// it.
 type scriptModels struct{ path string }
 
-func (m scriptModels) Name(json.RawMessage) string { return "scripted/test" }
+func (m scriptModels) Name(raw json.RawMessage) string {
+	cfg, _ := m.Resolve(context.Background(), "", raw) // the name shows
+	return cfg.Model
+}
 
-func (m scriptModels) Resolve(context.Context, string, json.RawMessage) (llm.Config, error) {
-	return llm.Config{Model: "scripted/" + m.path}, nil
+func (m scriptModels) Resolve(_ context.Context, _ string, raw json.RawMessage) (llm.Config, error) {
+	cfg := llm.Config{}
+	if len(raw) > 0 {
+		if err := json.Unmarshal(raw, &cfg); err != nil {
+			return cfg, &conversation.ValueError{Field: "agent.llm", Message: err.Error()}
+		}
+	}
+	if cfg.Model == "" {
+		profile, ok := strings.CutPrefix(cfg.UsageID, conversation.ProfileUsage)
+		if !ok {
+			profile = "test"
+		}
+		cfg.Model = "scripted/" + profile
+	}
+	return cfg, nil
 }
 
 func (m scriptModels) Open(cfg llm.Config, workspace string) (llm.Model, error) {
+	path := m.path
+	if name := strings.TrimPrefix(cfg.Model, "scripted/"); name != "test" {
+		path = m.beside(name)
+	}
+	cfg.Model = "scripted/" + path
 	return scripted.Open(cfg, scripted.Options{Workspace: workspace})
+}
+
+func (m scriptModels) beside(name string) string {
+	return filepath.Join(filepath.Dir(m.path), name+".script")
+}
+
+// profile tells whether there is a script of the name.
+func (m scriptModels) profile(name string) error {
+	if _, err := os.Stat(m.beside(name)); err != nil {
+		return fmt.Errorf("there is no profile %q", name)
+	}
+	return nil
 }
 
 func testBackend(models agent.Models, base string, defaults conversation.Options) func(json.RawMessage, rpc.Host) (rpc.Backend, error) {
 	return func(_ json.RawMessage, host rpc.Host) (rpc.Backend, error) {
+		profile := func(name string) error { return fmt.Errorf("there is no profile %q", name) }
+		if scripts, ok := models.(scriptModels); ok {
+			profile = scripts.profile
+		}
 		deps := agent.Deps{Models: models, Tools: testTools(host), AllowedRoots: host.Roots, Buffers: host.Buffers(), Warn: host.Warn}
 		return rpc.Backend{
 			NewAgent: func(env conversation.AgentEnv) (conversation.Agent, error) { return agent.New(deps, env) },
@@ -49,7 +91,7 @@ func testBackend(models agent.Models, base string, defaults conversation.Options
 			Tools:            func() []protocol.ToolInfo { return []protocol.ToolInfo{} },
 			Skills:           func(string) ([]protocol.SkillInfo, error) { return []protocol.SkillInfo{}, nil },
 			Models:           func() protocol.ModelsResult { return protocol.ModelsResult{Models: []protocol.ModelInfo{}} },
-			Profile:          func(name string) error { return fmt.Errorf("there is no profile %q", name) },
+			Profile:          profile,
 		}, nil
 	}
 }

@@ -28,7 +28,8 @@ var update = flag.Bool("update", false, "write what was seen into the transcript
 
 // TestTranscripts plays whole sessions over the real server, agent, tools and
 // store. A transcript is a txtar archive: model.script for the scripted model,
-// files for the workspace, the session, and what was seen.
+// NAME.script for the model scripted/NAME, which is the profile NAME too, files for
+// the workspace, the session, and what was seen.
 //
 // A line of the session is one of
 //
@@ -91,7 +92,11 @@ func playTranscript(t *testing.T, file string) {
 		case "model.script":
 			s.write(s.script, f.Data)
 		default:
-			s.write(filepath.Join(s.root, f.Name), f.Data)
+			dir := s.root
+			if filepath.Ext(f.Name) == ".script" { // of another model
+				dir = filepath.Dir(s.script)
+			}
+			s.write(filepath.Join(dir, f.Name), f.Data)
 		}
 	}
 	s.start()
@@ -453,6 +458,11 @@ func brief(info map[string]any) string {
 	}
 	if c, ok := info["cursor"].(map[string]any); ok {
 		fmt.Fprintf(&b, " seq=%v", c["seq"])
+	}
+	if llms, ok := info["llms"].([]any); ok && len(llms) > 0 {
+		if own := llms[0].(map[string]any); own["usageId"] != "agent" {
+			fmt.Fprintf(&b, " llm=%v as %v", own["model"], own["usageId"])
+		}
 	}
 	for _, k := range []string{"pending", "queued"} {
 		if list, ok := info[k].([]any); ok && len(list) > 0 {

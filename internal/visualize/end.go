@@ -71,7 +71,7 @@ func (v *View) End(e Ending) {
 
 func (v *View) ending(in Ending) *ending {
 	r := v.Result()
-	elapsed, cost := Elapsed(v.last.Sub(v.first)), Cost(r.Usage.Cost)
+	elapsed, cost := Elapsed(v.last.Sub(v.first)), r.Usage.cost()
 	step := fmt.Sprintf("step %d", r.Steps)
 	run := "agent-rpc run -c " + in.Short
 	e := &ending{mark: "■", word: "stop", facts: []string{step, elapsed, cost}, next: []string{"go on: " + run}}
@@ -107,7 +107,10 @@ func (v *View) ending(in Ending) *ending {
 			e.next = []string{go100}
 		}
 	case protocol.StopBudget:
+		budget := v.info.MaxBudgetPerRun
 		e.mark, e.style, e.word, e.what = "!", yellow, "limit", "Budget reached"
+		e.facts = []string{fmt.Sprintf("%s of %s", UsageOf(v.info).cost(), Cost(budget)), step, elapsed}
+		e.next = []string{fmt.Sprintf("go on: %s --max-budget %.2f", run, 2*budget)}
 	case protocol.StopWaitingForConfirmation:
 		n := len(v.info.Pending)
 		e.mark, e.style, e.word = "!", yellow, "wait"

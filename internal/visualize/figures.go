@@ -6,6 +6,8 @@ import (
 	"sort"
 	"strconv"
 	"time"
+
+	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 )
 
 // Duration writes how long a step took: 2.1s, 12s, 4m12s, 1h04m.
@@ -53,8 +55,10 @@ func Count(n int) string {
 
 // Usage is what OpenHands' ConversationStats add up to.
 type Usage struct {
-	// Cost is in USD.
-	Cost float64 `json:"cost"`
+	// Cost is in USD. Unpriced tells that it lacks what a model cost whose price
+	// nobody knows.
+	Cost     float64 `json:"cost"`
+	Unpriced bool    `json:"unpriced,omitempty"`
 	// Tokens counts what went to the model and what came from it.
 	Tokens int `json:"tokens"`
 	// Context and Window are the size of the last request with its answer and the
@@ -63,9 +67,9 @@ type Usage struct {
 	Window  int `json:"window,omitempty"`
 }
 
-// UsageOf adds up a ConversationStats object; what can't be read counts
+// UsageOf adds up the statistics of a conversation; what can't be read counts
 // nothing.
-func UsageOf(stats json.RawMessage) Usage {
+func UsageOf(info protocol.Info) Usage {
 	var s struct {
 		Metrics map[string]struct {
 			Cost  float64 `json:"accumulated_cost"`
@@ -77,7 +81,7 @@ func UsageOf(stats json.RawMessage) Usage {
 			} `json:"accumulated_token_usage"`
 		} `json:"usage_to_metrics"`
 	}
-	if json.Unmarshal(stats, &s) != nil {
+	if json.Unmarshal(info.Stats, &s) != nil {
 		return Usage{}
 	}
 	names := make([]string, 0, len(s.Metrics))
@@ -86,17 +90,36 @@ func UsageOf(stats json.RawMessage) Usage {
 	}
 	sort.Strings(names)
 	var u Usage
+	agents := ""
+	for i, l := range info.LLMs {
+		u.Unpriced = u.Unpriced || l.Unpriced
+		if i == 0 {
+			agents = l.UsageID
+		}
+	}
 	for _, name := range names {
 		m := s.Metrics[name]
 		u.Cost += m.Cost
 		u.Tokens += m.Usage.Prompt + m.Usage.Completion
 		// The context that fills up is the agent's own; the other buckets are side
 		// requests such as the condenser's.
-		if own := name == "agent" || name == "default"; own || u.Window == 0 && len(names) == 1 {
+		own := name == agents || agents == "" && (name == "agent" || name == "default")
+		if own || u.Window == 0 && len(names) == 1 {
 			u.Context, u.Window = m.Usage.PerTurn, m.Usage.Window
 		}
 	}
 	return u
+}
+
+// cost writes what is known of the cost.
+func (u Usage) cost() string {
+	switch {
+	case !u.Unpriced:
+		return Cost(u.Cost)
+	case u.Cost == 0:
+		return "cost unknown"
+	}
+	return "over " + Cost(u.Cost)
 }
 
 // since is what was used after an earlier point of the same conversation.

@@ -397,7 +397,7 @@ func (v *View) remember(s *step) {
 // State takes the whole state of the conversation, the newest each time.
 func (v *View) State(info protocol.Info) {
 	if v.start == nil {
-		u := UsageOf(info.Stats)
+		u := UsageOf(info)
 		v.start = &u
 	}
 	if waited := v.info.Status == protocol.StatusWaitingForConfirmation; waited && info.Status != v.info.Status {

@@ -206,6 +206,20 @@ func TestEndings(t *testing.T) {
 			}, nil)
 			s.state(protocol.StatusError, protocol.StopMaxIterations)
 		},
+		"budget": func(s *story) {
+			s.info.MaxBudgetPerRun = 0.5
+			begin(s)
+			s.spent(0.52, 1000, 10, 0).event(&event.ConversationError{
+				Meta: event.Meta{Source: event.SourceEnvironment}, Code: "MaxBudgetReached",
+				Detail: "the conversation has cost $0.52, and its budget is $0.50", Classification: event.ClassQuota,
+			}, nil)
+			s.state(protocol.StatusError, protocol.StopBudget)
+		},
+		"unpriced": func(s *story) {
+			s.info.LLMs = []protocol.LLMInfo{{UsageID: "agent", Model: "own/model", Unpriced: true}}
+			begin(s)
+			s.spent(0, 1000, 10, 0).state(protocol.StatusFinished, protocol.StopFinished)
+		},
 		"waiting": func(s *story) {
 			begin(s)
 			s.info.Pending = []protocol.Pending{*pendingCommand(s)}

@@ -156,7 +156,7 @@ func (v *View) statusLine(now time.Time) line {
 	if len(v.calls) > 0 {
 		step = fmt.Sprintf("step %d", v.steps)
 	}
-	parts := []string{step, Elapsed(now.Sub(v.started)), Cost(used.Cost), stop}
+	parts := []string{step, Elapsed(now.Sub(v.started)), used.cost(), stop}
 	if used.Window > 0 {
 		parts = []string{parts[0], parts[1], parts[2], Count(used.Context) + " of " + Count(used.Window), parts[3]}
 	}
@@ -175,7 +175,7 @@ func (v *View) statusLine(now time.Time) line {
 
 // used is what this view's run used so far.
 func (v *View) used() Usage {
-	u := UsageOf(v.info.Stats)
+	u := UsageOf(v.info)
 	if v.start != nil {
 		u = u.since(*v.start)
 	}

@@ -1,11 +1,14 @@
 package visualize
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 )
 
 func TestEscape(t *testing.T) {
@@ -103,14 +106,23 @@ func TestFigures(t *testing.T) {
 }
 
 func TestUsageOf(t *testing.T) {
-	got := UsageOf([]byte(`{"usage_to_metrics":{
+	stats := json.RawMessage(`{"usage_to_metrics":{
 		"agent":{"accumulated_cost":0.5,"accumulated_token_usage":{"prompt_tokens":100,"completion_tokens":20,"context_window":200000,"per_turn_token":60}},
-		"condenser":{"accumulated_cost":0.25,"accumulated_token_usage":{"prompt_tokens":10,"completion_tokens":2,"context_window":8000,"per_turn_token":12}}}}`))
-	if want := (Usage{Cost: 0.75, Tokens: 132, Context: 60, Window: 200000}); got != want {
-		t.Errorf("UsageOf = %+v, want %+v", got, want)
+		"condenser":{"accumulated_cost":0.25,"accumulated_token_usage":{"prompt_tokens":10,"completion_tokens":2,"context_window":8000,"per_turn_token":12}}}}`)
+	for _, tt := range []struct {
+		llms []protocol.LLMInfo
+		want Usage
+	}{
+		{nil, Usage{Cost: 0.75, Tokens: 132, Context: 60, Window: 200000}},
+		{[]protocol.LLMInfo{{UsageID: "agent"}, {UsageID: "condenser", Unpriced: true}}, Usage{Cost: 0.75, Unpriced: true, Tokens: 132, Context: 60, Window: 200000}},
+		{[]protocol.LLMInfo{{UsageID: "condenser"}, {UsageID: "agent"}}, Usage{Cost: 0.75, Tokens: 132, Context: 12, Window: 8000}},
+	} {
+		if got := UsageOf(protocol.Info{Stats: stats, LLMs: tt.llms}); got != tt.want {
+			t.Errorf("UsageOf with %v = %+v, want %+v", tt.llms, got, tt.want)
+		}
 	}
 	for _, broken := range []string{"", "null", "[]", `{"usage_to_metrics":7}`} {
-		if got := UsageOf([]byte(broken)); got != (Usage{}) {
+		if got := UsageOf(protocol.Info{Stats: []byte(broken)}); got != (Usage{}) {
 			t.Errorf("UsageOf(%q) = %+v", broken, got)
 		}
 	}
