@@ -25,6 +25,7 @@ type question struct {
 	request *llm.Request
 	stream  func(llm.Chunk)
 	answers chan func() (*llm.Response, error)
+	ended   chan struct{} // closed when the model call has returned
 }
 
 func newConductor() *conductor { return &conductor{questions: make(chan *question)} }
@@ -43,7 +44,8 @@ func (c *conductor) Resolve(ctx context.Context, conversationID string, _ json.R
 func (c *conductor) Open(llm.Config, string) (llm.Model, error) { return c, nil }
 
 func (c *conductor) Complete(ctx context.Context, req *llm.Request, stream func(llm.Chunk)) (*llm.Response, error) {
-	q := &question{req, stream, make(chan func() (*llm.Response, error), 1)}
+	q := &question{req, stream, make(chan func() (*llm.Response, error), 1), make(chan struct{})}
+	defer close(q.ended)
 	select {
 	case c.questions <- q:
 	case <-ctx.Done():
