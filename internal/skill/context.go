@@ -101,7 +101,7 @@ func (c *Context) Load(workspace, home string) *Known {
 	if home != "" && (c.LoadUser || c.LoadMemory) {
 		p := userPlace(home, k)
 		if c.LoadUser {
-			user = p.skills(OfUser, userDirs)
+			user = p.skills(OfUser, skillDirs)
 		}
 		if c.LoadMemory {
 			k.UserMemory = p.text(memoryFile)

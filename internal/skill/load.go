@@ -12,11 +12,9 @@ import (
 	"unicode/utf8"
 )
 
-// The folders of skills, the strongest first.
-var (
-	projectDirs = []string{".agents/skills", ".openhands/skills", ".openhands/microagents"}
-	userDirs    = []string{".agents/skills", ".openhands/skills", ".openhands/microagents"}
-)
+// skillDirs are the folders of skills, below a project and a home, the strongest
+// first.
+var skillDirs = []string{".agents/skills", ".openhands/skills", ".openhands/microagents"}
 
 const memoryFile = ".openhands/memory/MEMORY.md"
 
@@ -101,7 +99,7 @@ func (p *place) projectSkills() []Skill {
 	}
 	var dirs []string
 	for _, base := range p.bases() {
-		for _, dir := range projectDirs {
+		for _, dir := range skillDirs {
 			dirs = append(dirs, path.Join(base, dir))
 		}
 	}
