@@ -11,7 +11,8 @@ import (
 
 // Agent thinks and acts for one conversation. Package agent implements it; cmd
 // plugs it in. Think, Act, Ask and Switch are called from goroutines of the
-// conversation, never two Thinks at once; the other methods return at once.
+// conversation, never two Thinks at once, and two Acts only where [Agent.Concurrency]
+// and [Agent.Resources] allow it; the other methods return at once.
 type Agent interface {
 	// Spec is the agent as OpenHands stores it, secrets sealed.
 	Spec() json.RawMessage
@@ -32,7 +33,16 @@ type Agent interface {
 	Enrich(e event.Event, action *event.Action, shown Shown) Enrichment
 	// Act carries out one valid action and gives an *event.Observation or an
 	// *event.AgentError, without id. It never fails and never panics.
-	Act(ctx context.Context, a *event.Action, output func(text string)) event.Event
+	Act(ctx context.Context, call Call) event.Event
+	// Concurrency is how many calls of one answer may be carried out at a time:
+	// OpenHands' tool_concurrency_limit, at least 1.
+	Concurrency() int
+	// Resources names what an action needs for itself while it is carried out,
+	// such as "file:/path"; none if it may run beside anything.
+	Resources(a *event.Action) []string
+	// Action makes the valid action of a call that no model made. Its error is a
+	// [ValueError] that names tool or arguments.
+	Action(tool string, arguments json.RawMessage) (*event.Action, error)
 	// Ask asks a model beside the run and gives its words, without blanks around
 	// them. An answer without any is an error, which costs all the same.
 	Ask(ctx context.Context, q Aside) (string, stats.Call, error)
@@ -65,6 +75,19 @@ type Shown struct{ Skills, Rules, Invoked []string }
 type Enrichment struct {
 	Content []event.Content
 	Shown   Shown
+}
+
+// Call is one action to carry out.
+type Call struct {
+	Action *event.Action
+	// RunID is the run that it belongs to; "" outside of one.
+	RunID string
+	// Output takes the tool's output as it comes.
+	Output func(text string)
+	// Ask asks the user a structured question and waits for the answer. It fails
+	// when ctx ends, when the question makes no sense, and outside of a run, where
+	// nobody waits for one ([ErrNoRun]).
+	Ask func(ctx context.Context, q Input) (InputAnswer, error)
 }
 
 // Question is what an agent is asked to think about.
@@ -135,6 +158,9 @@ type AgentEnv struct {
 	// Spec is the Agent JSON given or stored, every field optional; nil for the
 	// configured default.
 	Spec json.RawMessage
+	// ClientTools are the tools that the client carries out, each an OpenHands
+	// ClientToolSpec; those that the Spec has already are not among them.
+	ClientTools []ClientTool
 	// Workspace is the absolute path of the workspace's root.
 	Workspace string
 	// Dir is the conversation's directory; "" when it is kept in memory.

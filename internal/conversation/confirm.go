@@ -19,13 +19,28 @@ var requests = uuid.MustParse("0c8f6a52-6d0f-4f3c-9a54-2f4c2f0b7c11")
 // maxResolved bounds how many resolutions are remembered.
 const maxResolved = 100
 
-// pending gives what waits for the user; nil if nothing does.
-func (c *Conversation) pending() *Pending {
+// pending gives all that waits for the user.
+func (c *Conversation) pending() []Pending {
+	if c.run == nil {
+		return nil
+	}
+	if p := c.confirmation(); p != nil {
+		return []Pending{*p}
+	}
+	var list []Pending
+	for i := range c.side.Inputs {
+		list = append(list, c.pendingInput(&c.side.Inputs[i]))
+	}
+	return list
+}
+
+// confirmation gives the actions that wait for the user; nil if none do.
+func (c *Conversation) confirmation() *Pending {
 	if c.status != WaitingForConfirmation || c.run == nil {
 		return nil
 	}
 	actions := c.history.open.Actions()
-	p := &Pending{RunID: c.run.id}
+	p := &Pending{RunID: c.run.id, Kind: KindConfirmation}
 	why := c.side.Asked
 	if why == nil {
 		why = &asked{}
@@ -58,22 +73,26 @@ func (c *Conversation) askUser() {
 	c.run.pausing = false
 	c.side.StopReason = StopWaiting
 	c.setStatus(WaitingForConfirmation)
+	c.tellWaiting(*c.confirmation())
+}
+
+// tellWaiting stores and tells that the run waits for p.
+func (c *Conversation) tellWaiting(p Pending) {
 	c.save()
 	c.flush()
 	if err := c.store.Sync(); err != nil {
 		c.log.Error("syncing the conversation", "conversation", c.id, "error", err)
 	}
-	p := c.pending()
 	c.changed = false
 	info := c.info()
 	for _, o := range c.listeners() {
 		o.State(info, false)
-		o.Waiting(*p)
+		o.Waiting(p)
 	}
 	waiters := c.run.waiters
 	c.run.waiters = nil
 	for _, tell := range waiters {
-		tell(Outcome{c.run.id, WaitingForConfirmation, StopWaiting})
+		tell(Outcome{c.run.id, c.status, c.side.StopReason})
 	}
 	c.replyCondense(&StateError{Status: c.status, Message: "the run waits for a decision about its actions; decide first, then ask again"})()
 }
@@ -95,15 +114,9 @@ type Confirmation struct {
 // says how then.
 func (c *Conversation) Confirm(answer Confirmation, reply func(accepted bool, by *Resolution, err error)) error {
 	return c.request(func(err error) { reply(false, nil, err) }, func(ctx context.Context) {
-		p := c.pending()
+		p := c.confirmation()
 		if p == nil || p.RequestID != answer.RequestID {
-			for i := len(c.side.Resolved) - 1; i >= 0; i-- {
-				if r := c.side.Resolved[i]; r.RequestID == answer.RequestID {
-					reply(false, &r, nil)
-					return
-				}
-			}
-			reply(false, nil, ErrRequestNotFound)
+			reply(c.resolvedBefore(answer.RequestID, "is a question; answer it with conversation/answer"))
 			return
 		}
 		r := Resolution{Outcome: "approved", Via: answer.Via, Client: answer.Client}
@@ -120,8 +133,7 @@ func (c *Conversation) Confirm(answer Confirmation, reply func(accepted bool, by
 // resolve carries out a decision about what waits, and calls accepted once the
 // decision is stored.
 func (c *Conversation) resolve(ctx context.Context, r Resolution, accepted func()) {
-	p := c.pending()
-	r.RequestID = p.RequestID
+	r.RequestID = c.confirmation().RequestID
 	c.publishResolution(r)
 	c.side.StopReason, c.side.Asked = "", nil
 	var err error

@@ -67,7 +67,8 @@ type Conversation struct {
 	stats    stats.Stats
 	tags     map[string]string
 	run      *run
-	greeted  bool // a run has been going on since it was opened
+	direct   *direct // a call outside of a run
+	greeted  bool    // a run has been going on since it was opened
 	measured measure
 	// condenseFrom is how long the view must be before a condensation that failed
 	// and that nobody needs is tried again.
@@ -312,7 +313,7 @@ func (c *Conversation) save() {
 func (c *Conversation) write() error {
 	c.side.UpdatedAt = time.Now().UTC()
 	c.side.Epoch, c.side.Linear, c.side.Known = c.history.epoch, c.history.linear(), c.history.known
-	c.side.Executing = c.run != nil && c.status != WaitingForConfirmation
+	c.side.Executing = c.run != nil && c.status != WaitingForConfirmation && !c.onlyAsks()
 	c.side.ClientSecrets = c.secrets.Clients()
 	c.forgetSaid()
 	s := c.kept
@@ -340,13 +341,21 @@ func (c *Conversation) info() Info {
 		MaxIterations: c.maxIter, MaxBudget: c.side.MaxBudget, AutoTitle: c.side.AutoTitle,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
 		LLMs: c.llms(), Stats: c.stats.AppendSnapshot(nil),
-		Queued: c.queued(), Tags: maps.Clone(c.tags),
+		Queued: c.queued(), Tags: maps.Clone(c.tags), Pending: c.pending(), StuckThresholds: c.thresholds(),
 	}
 	i.Model = i.LLMs[0].Model
-	if p := c.pending(); p != nil {
-		i.Pending = []Pending{*p}
-	}
 	return i
+}
+
+// thresholds are those of stuck detection; nil where it is off.
+func (c *Conversation) thresholds() *stuck.Thresholds {
+	if !c.stuckOn {
+		return nil
+	}
+	if c.side.StuckThresholds == nil {
+		return new(stuck.Defaults())
+	}
+	return new(*c.side.StuckThresholds)
 }
 
 // llms are the agent's models, or the stored agent's own where there is no agent.
@@ -408,6 +417,18 @@ func (c *Conversation) Close(ctx context.Context) error {
 func (c *Conversation) close(ctx context.Context) {
 	if c.closing {
 		return
+	}
+	if c.direct != nil {
+		c.direct.onEnd = append(c.direct.onEnd, func() { c.close(ctx) })
+		c.stopDirect(closeGrace)
+		return
+	}
+	if c.onlyAsks() && c.run.phase != nil {
+		// The questions wait on disk; the calls that ask are made again.
+		c.save()
+		c.run.phase.shut()
+		c.run.phase.cancel()
+		c.run.phase, c.run.batch = nil, nil
 	}
 	if c.run != nil && c.run.phase != nil {
 		// Finish closing when the work has ended.

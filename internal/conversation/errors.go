@@ -14,16 +14,23 @@ var ErrClosed = errors.New("conversation is closed")
 // ErrDraining says that the process is shutting down.
 var ErrDraining = errors.New("the server is shutting down")
 
+// ErrNoRun says that a tool asked the user something outside of a run.
+var ErrNoRun = errors.New("outside of a run nobody can be asked")
+
 // ErrRequestNotFound says that no such request waits, or ever did.
 var ErrRequestNotFound = errors.New("no such request")
 
-// BusyError says that a run is going on.
+// BusyError says that a run is going on, or without a RunID that a call is
+// carried out by RunTool or RerunActions.
 type BusyError struct {
 	RunID  string
 	Status Status
 }
 
 func (e *BusyError) Error() string {
+	if e.RunID == "" {
+		return "a tool call outside of a run is going on"
+	}
 	return fmt.Sprintf("a run is going on (status %s)", e.Status)
 }
 

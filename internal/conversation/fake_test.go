@@ -29,6 +29,8 @@ type fake struct {
 	closed int
 	stored bool // Spec says nothing of what the agent was made of
 
+	concurrency int
+
 	// What follows is set before it is used, or by a hook of the test.
 	ready    error
 	outside  map[string]string // by tool call id
@@ -43,8 +45,9 @@ type fake struct {
 	change   func(context.Context) error
 	llm      atomic.Pointer[json.RawMessage] // what was switched to
 	// think, if not nil, answers at once.
-	think func(conversation.Question) (*conversation.Thought, error)
-	act   func(*event.Action) event.Event
+	think     func(conversation.Question) (*conversation.Thought, error)
+	act       func(*event.Action) event.Event
+	resources func(*event.Action) []string
 	// condensers are the agent's.
 	condensers []conversation.Condenser
 }
@@ -55,6 +58,7 @@ type work struct {
 	question conversation.Question
 	action   *event.Action
 	output   func(string)
+	ask      func(context.Context, conversation.Input) (conversation.InputAnswer, error)
 	answers  chan answer
 	returned chan struct{}
 }
@@ -97,15 +101,34 @@ func (f *fake) Think(ctx context.Context, q conversation.Question) (*conversatio
 	return a.thought, a.err
 }
 
-func (f *fake) Act(ctx context.Context, a *event.Action, output func(string)) event.Event {
+func (f *fake) Act(ctx context.Context, c conversation.Call) event.Event {
+	a := c.Action
 	if f.act != nil {
 		return f.act(a)
 	}
-	result := f.work(&work{ctx: ctx, action: a, output: output}, &f.acts)
+	result := f.work(&work{ctx: ctx, action: a, output: c.Output, ask: c.Ask}, &f.acts)
 	if result.err != nil {
 		return failed(a, "cancelled")
 	}
 	return result.event
+}
+
+func (f *fake) Concurrency() int { return max(1, f.concurrency) }
+
+func (f *fake) Resources(a *event.Action) []string {
+	if f.resources != nil {
+		return f.resources(a)
+	}
+	return []string{"tool:" + a.ToolName}
+}
+
+func (f *fake) Action(tool string, arguments json.RawMessage) (*event.Action, error) {
+	if tool != "terminal" {
+		return nil, &conversation.ValueError{Field: "tool", Message: "there is only terminal"}
+	}
+	a := call("direct")
+	a.Action = arguments
+	return a, nil
 }
 
 func (f *fake) Ask(ctx context.Context, q conversation.Aside) (string, stats.Call, error) {

@@ -5,18 +5,21 @@ import (
 	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/stuck"
 )
 
 // Status is the state of a conversation.
 type Status string
 
-// The statuses. Pausing is ours: it is stored as running.
+// The statuses. Pausing and WaitingForInput are ours: they are stored as running
+// and paused.
 const (
 	Idle                   Status = "idle"
 	Running                Status = "running"
 	Pausing                Status = "pausing"
 	Paused                 Status = "paused"
 	WaitingForConfirmation Status = "waiting_for_confirmation"
+	WaitingForInput        Status = "waiting_for_input"
 	Finished               Status = "finished"
 	Failed                 Status = "error"
 	Stuck                  Status = "stuck"
@@ -67,6 +70,8 @@ type Info struct {
 	Tags               map[string]string
 	Error              *RunError
 	LockedBy           *Owner
+	// StuckThresholds are nil where stuck detection is off.
+	StuckThresholds *stuck.Thresholds
 }
 
 // LLM is one model of a conversation: an entry of OpenHands' LLMRegistry.
@@ -90,13 +95,27 @@ type Owner struct {
 	Host string
 }
 
-// Pending is a batch of actions that waits for one decision of the user.
+// Pending is what waits for the user: a batch of actions for one decision, or a
+// question of the one action that asks.
 type Pending struct {
 	RequestID string
 	RunID     string
+	Kind      PendingKind
 	Actions   []PendingAction
 	Reason    string
+	// Message and Schema are those of the [Input].
+	Message string
+	Schema  json.RawMessage
 }
+
+// PendingKind says how a [Pending] is answered.
+type PendingKind string
+
+// The kinds: Confirm answers a confirmation, Answer an input.
+const (
+	KindConfirmation PendingKind = "confirmation"
+	KindInput        PendingKind = "input"
+)
 
 // PendingAction is one action of a [Pending].
 type PendingAction struct {
@@ -139,9 +158,10 @@ type Delta struct {
 // Resolution tells how a [Pending] was resolved.
 type Resolution struct {
 	RequestID string `json:"requestId"`
-	// Outcome is approved, rejected or cancelled.
+	// Outcome is approved, rejected or cancelled; of a question that was answered
+	// approved, of one that was declined rejected.
 	Outcome string `json:"outcome"`
-	// Via is reply, confirm, run, reject, interrupt or rule.
+	// Via is reply, confirm, answer, run, reject, interrupt or rule.
 	Via    string `json:"via"`
 	Client string `json:"client,omitempty"`
 

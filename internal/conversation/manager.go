@@ -305,7 +305,9 @@ func (m *Manager) Peek(base, id string) (*Snapshot, error) {
 		// Its workspace may be gone. The history can be read all the same.
 		m.env.log.Info("a conversation is read without its agent", "conversation", id, "error", err)
 	}
-	if c.status == WaitingForConfirmation {
+	if _, err := c.recoverInputs(); err != nil {
+		c.unreadable(err)
+	} else if c.status == WaitingForConfirmation {
 		if err := c.history.load(); err != nil {
 			c.unreadable(err)
 		} else if c.history.open.Len() == 0 {
@@ -490,7 +492,7 @@ func (m *Manager) summary(base, id string) (Info, error) {
 	if stored == nil {
 		return Info{}, os.ErrNotExist
 	}
-	if c.status == WaitingForConfirmation {
+	if c.status == WaitingForConfirmation || len(c.side.Inputs) > 0 {
 		snap, err := m.Peek(base, id)
 		if err != nil {
 			return Info{}, err

@@ -90,6 +90,9 @@ func (c *Conversation) accept(ctx context.Context, m Outgoing, run bool, whenBus
 	if c.run != nil {
 		return c.acceptBusy(ctx, m, whenBusy, reply)
 	}
+	if run && c.direct != nil {
+		return Sent{}, &BusyError{Status: c.status}
+	}
 	if c.awaited() {
 		return c.acceptAwaited(ctx, m, run, reply)
 	}
@@ -147,6 +150,11 @@ func (c *Conversation) acceptBusy(ctx context.Context, m Outgoing, whenBusy When
 		c.touch()
 		c.secure()
 		reply(sent, nil)
+		for len(c.side.Inputs) > 0 {
+			c.answerInput(ctx, InputReply{
+				InputAnswer: InputAnswer{Action: InputDecline}, RequestID: c.side.Inputs[0].RequestID, Via: "reject",
+			}, func() {})
+		}
 		if c.status == WaitingForConfirmation {
 			c.resolve(ctx, Resolution{Outcome: "rejected", Via: "reject", reason: m.Message.Text(), goOn: true}, func() {})
 		}

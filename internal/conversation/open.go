@@ -46,8 +46,14 @@ type Options struct {
 	// AutoTitle gives the conversation a title after the first run that finishes;
 	// nil for what is stored, or not.
 	AutoTitle *bool
+	// ClientTools are tools that the client carries out, each an OpenHands
+	// ClientToolSpec; nil for the stored ones.
+	ClientTools []ClientTool
 	// StuckDetection is on if nil.
 	StuckDetection *bool
+	// StuckThresholds are OpenHands' StuckDetectionThresholds; nil for the stored
+	// ones, or the defaults.
+	StuckThresholds json.RawMessage
 	// Policy is a ConfirmationPolicy; nil for the stored one, or NeverConfirm.
 	Policy json.RawMessage
 	// Analyzer is a SecurityAnalyzer; nil for the stored one, or none.
@@ -288,6 +294,12 @@ func (c *Conversation) readGiven(o Options) error {
 	if err := checkBudget(o.MaxBudget); err != nil {
 		return err
 	}
+	thresholds := c.side.StuckThresholds
+	if o.StuckThresholds != nil {
+		if err := json.Unmarshal(o.StuckThresholds, &thresholds); err != nil {
+			return &ValueError{"stuckDetectionThresholds", err.Error()}
+		}
+	}
 	if o.Policy != nil {
 		if confirm, err = policy.Parse(o.Policy); err != nil {
 			return &ValueError{"confirmationPolicy", err.Error()}
@@ -326,6 +338,9 @@ func (c *Conversation) readGiven(o Options) error {
 		c.stuckOn = *o.StuckDetection
 	}
 	c.policy, c.analyzer, c.kept.Analyzer, c.tags = confirm, analyzer, kept, tags
+	if c.side.StuckThresholds = thresholds; thresholds != nil {
+		c.detector.Thresholds = *thresholds
+	}
 	return nil
 }
 
@@ -341,7 +356,13 @@ func (c *Conversation) unreadable(err error) {
 // died in a run ends with an error, and nothing is run twice; one that waits
 // goes on waiting.
 func (c *Conversation) recover() error {
+	asks, err := c.recoverInputs()
+	if err != nil {
+		c.unreadable(err)
+		return nil
+	}
 	switch {
+	case asks:
 	case c.status == WaitingForConfirmation:
 		if err := c.history.load(); err != nil {
 			c.unreadable(err)
@@ -413,6 +434,7 @@ const processEnded = "ProcessEnded"
 // endDead ends a run whose process died. It may itself be cut short; the next
 // process then finds what is there already.
 func (c *Conversation) endDead() error {
+	c.side.Inputs = nil
 	died := &event.ConversationError{
 		Meta: event.Meta{Source: event.SourceEnvironment}, Code: processEnded, Detail: "The process ended while the run was going on.",
 		Classification: event.Classification{Kind: "internal", Retryable: true, UserAction: "retry"},

@@ -145,8 +145,15 @@ func (r *recorder) State(info conversation.Info, ended bool) {
 	if !ended && info.RunID != "" && r.states[info.RunID] > 0 {
 		r.t.Errorf("a state of run %s after its terminal one", info.RunID)
 	}
-	if (info.Status == conversation.WaitingForConfirmation) != (len(info.Pending) == 1) {
-		r.t.Errorf("status %s with %d pending", info.Status, len(info.Pending))
+	switch info.Status {
+	case conversation.WaitingForConfirmation, conversation.WaitingForInput:
+		if len(info.Pending) == 0 {
+			r.t.Errorf("status %s with nothing pending", info.Status)
+		}
+	default:
+		if len(info.Pending) > 0 {
+			r.t.Errorf("status %s with %d pending", info.Status, len(info.Pending))
+		}
 	}
 	r.last = info
 	if !ended {
@@ -157,7 +164,7 @@ func (r *recorder) State(info conversation.Info, ended bool) {
 		r.t.Errorf("run %s has two terminal states", info.RunID)
 	}
 	switch info.Status {
-	case conversation.Running, conversation.Pausing, conversation.WaitingForConfirmation:
+	case conversation.Running, conversation.Pausing, conversation.WaitingForConfirmation, conversation.WaitingForInput:
 		r.t.Errorf("the terminal state is %s", info.Status)
 	}
 	if stored := r.stored(); r.dir != "" && stored != info.Status {
@@ -208,6 +215,10 @@ func (r *recorder) Waiting(p conversation.Pending) {
 		r.t.Errorf("asked about nothing: %+v", p)
 	}
 	r.asked[p.RequestID] = true
+	if p.Kind == conversation.KindInput {
+		r.note("asks %q", p.Message)
+		return
+	}
 	r.note("asks %d", len(p.Actions))
 }
 

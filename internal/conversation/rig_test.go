@@ -357,6 +357,13 @@ func (r *rig) readJSON(name string) map[string]any {
 	return v
 }
 
+func (r *rig) remove(path string) {
+	r.t.Helper()
+	r.check(os.Remove(path))
+}
+
+func (r *rig) read(path string) ([]byte, error) { return os.ReadFile(path) }
+
 // edit changes a JSON file of a conversation that is closed.
 func (r *rig) edit(name string, change func(map[string]any)) {
 	r.t.Helper()

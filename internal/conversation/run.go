@@ -30,8 +30,13 @@ type run struct {
 	// stopChecked tells that hooks have seen the end that is due, and blocked that
 	// it is due because they blocked a message.
 	stopChecked, blocked bool
+	// batch is what the phase does where it carries out calls.
+	batch *batch
 	// approved tells that the user said yes to the actions that are open.
 	approved bool
+	// answered holds the answers, by request id, to questions that waited over a
+	// restart, until their calls ask again.
+	answered map[string]InputAnswer
 	// overflows counts how often in a row the model refused the history.
 	overflows int
 	// condensed tells that the last step was a condensation.
@@ -91,6 +96,8 @@ func (c *Conversation) Run(reply func(runID string, err error), ended func(Outco
 			c.resolve(ctx, Resolution{Outcome: "approved", Via: "run"}, func() { reply(id, nil) })
 		case c.run != nil:
 			reply("", &BusyError{c.run.id, c.status})
+		case c.direct != nil:
+			reply("", &BusyError{Status: c.status})
 		default:
 			id := c.newRun()
 			c.wait(ended)
@@ -346,6 +353,7 @@ func (c *Conversation) endWithError(reason StopReason, code, detail string, caus
 // end is the one place where a run ends. Everything the run did is on disk and
 // published before its terminal state; who waited for it is told last.
 func (c *Conversation) end(s Status, reason StopReason) {
+	c.cancelInputs("rule")
 	r := c.run
 	notCondensed := c.replyCondense(&StateError{Status: s, Message: "the run stopped before the history was condensed; ask again"})
 	c.run = nil
@@ -383,10 +391,10 @@ func (c *Conversation) end(s Status, reason StopReason) {
 func (c *Conversation) Pause(reply func(Status, error)) error {
 	return c.request(func(err error) { reply(c.status, err) }, func(context.Context) {
 		switch {
-		case c.run != nil && c.run.phase != nil:
+		case c.run != nil && (c.run.phase != nil || c.status == WaitingForInput):
 			if !c.run.interrupting {
 				c.run.pausing = true
-				c.setStatus(Pausing)
+				c.setStatus(c.working()) // a question still waits
 			}
 			reply(Pausing, nil)
 		case c.status == Idle && c.run == nil:
@@ -416,6 +424,8 @@ func (c *Conversation) Interrupt(reply func(error)) error {
 func (c *Conversation) interrupt() {
 	r := c.run
 	switch {
+	case c.direct != nil:
+		c.stopDirect(workGrace)
 	case r == nil && c.status == Idle:
 		if err := c.appendAll(&event.Pause{Meta: event.Meta{Source: event.SourceUser}}); err != nil {
 			c.log.Error("storing a pause", "conversation", c.id, "error", err)
@@ -425,10 +435,12 @@ func (c *Conversation) interrupt() {
 		c.setStatus(Paused)
 	case r == nil:
 	case r.phase == nil && c.status == WaitingForConfirmation:
-		p := c.pending()
-		if p != nil {
+		if p := c.confirmation(); p != nil {
 			c.publishResolution(Resolution{RequestID: p.RequestID, Outcome: "cancelled", Via: "interrupt"})
 		}
+		c.interrupted()
+	case r.phase == nil && c.status == WaitingForInput:
+		c.cancelInputs("interrupt")
 		c.interrupted()
 	case r.interrupting:
 	default:
@@ -441,13 +453,17 @@ func (c *Conversation) interrupt() {
 func (c *Conversation) cancelWork(grace time.Duration) {
 	r, work := c.run, c.run.phase
 	r.interrupting = true
+	if len(c.side.Inputs) > 0 {
+		c.cancelInputs("interrupt")
+		c.setStatus(c.working())
+	}
 	work.cancel()
 	time.AfterFunc(grace, func() {
 		_ = c.post(func(context.Context) { // closed meanwhile: nothing to give up
 			if c.run == r && r.phase == work {
 				c.log.Warn("the work did not end in time after an interrupt", "conversation", c.id)
 				work.shut()
-				r.phase = nil
+				r.phase, r.batch = nil, nil
 				c.interrupted()
 			}
 		})

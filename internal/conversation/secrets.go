@@ -148,13 +148,17 @@ func (c *Conversation) makeAgent(e env, o Options) error {
 	if err != nil {
 		return err
 	}
+	tools, err := withStored(o.ClientTools, storedClientTools(stored))
+	if err != nil {
+		return err
+	}
 	if err := c.seed(spec); err != nil && given != nil {
 		return &ValueError{"agent.agent_context.secrets", err.Error()}
 	} else if err != nil {
 		c.log.Warn("the secrets of the stored agent can't be read", "conversation", c.id, "error", err)
 	}
 	a, err := e.newAgent(AgentEnv{
-		ConversationID: c.id, Spec: spec, Workspace: c.workspace, Dir: c.store.Dir(),
+		ConversationID: c.id, Spec: spec, ClientTools: tools, Workspace: c.workspace, Dir: c.store.Dir(),
 		Secrets: c.variables, Secret: c.secrets.Value, Mask: c.secrets.Mask, Hide: c.secrets.Hide, Seal: c.secrets.Seal, Seed: c.secrets.Seed,
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/store"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/stuck"
 )
 
 // baseState is OpenHands' base_state.json, in its order of fields.
@@ -107,7 +108,8 @@ type sidecar struct {
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
 	RunID     string    `json:"runId,omitempty"`
-	// Executing tells that the run was neither over nor waiting.
+	// Executing tells that the run was neither over nor waiting, or that beside what
+	// waits something was going on that can't be done twice.
 	Executing  bool         `json:"executing,omitempty"`
 	Iteration  int          `json:"iteration,omitempty"`
 	StopReason StopReason   `json:"stopReason,omitempty"`
@@ -118,8 +120,13 @@ type sidecar struct {
 	// MaxBudget is in USD; 0 for no limit.
 	MaxBudget float64 `json:"maxBudgetPerRun,omitempty"`
 	AutoTitle bool    `json:"autoTitle,omitempty"`
-	// Asked says why the question that waits was asked.
+	// Asked says why the confirmation that waits was asked for.
 	Asked *asked `json:"asked,omitempty"`
+	// Inputs are the questions of tools that wait for the user. Where nothing else
+	// was going on (Executing is false) they can wait over a restart.
+	Inputs []input `json:"inputs,omitempty"`
+	// StuckThresholds are the limits of stuck detection; nil for the defaults.
+	StuckThresholds *stuck.Thresholds `json:"stuckDetectionThresholds,omitempty"`
 	// ClientSecrets names the secrets that are the client's; OpenHands has no such
 	// kind.
 	ClientSecrets []string `json:"clientSecrets,omitempty"`
@@ -256,11 +263,17 @@ func checkTags(tags map[string]string) error {
 
 // stored gives the status as OpenHands knows it.
 func (s Status) stored() Status {
-	if s == Pausing {
+	switch s {
+	case Pausing:
 		return Running
+	case WaitingForInput:
+		return Paused
 	}
 	return s
 }
+
+// waiting tells whether a run in this status waits for the user.
+func (s Status) waiting() bool { return s == WaitingForConfirmation || s == WaitingForInput }
 
 // firstTime gives the time of the first event, for conversations without a
 // sidecar.

@@ -3,7 +3,6 @@ package conversation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/google/uuid"
@@ -16,19 +15,9 @@ import (
 // what is to be done with its result in the conversation's goroutine. A result
 // that comes after the phase was given up is thrown away.
 func (c *Conversation) begin(ctx context.Context, do func(context.Context, *phase) func(context.Context)) {
-	if c.dirty {
-		// The disk says what is going on before it goes on: after a kill nothing that
-		// was approved waits again, and no run is forgotten.
-		c.save()
-	}
-	workCtx, cancel := context.WithCancel(ctx)
-	work := &phase{cancel: cancel}
-	c.run.phase = work
-	// After a crash nothing that may have been done is done again: the disk must
-	// say that the run executes before it does.
-	c.secure()
+	workCtx, work := c.startWork(ctx)
 	go func() {
-		defer cancel()
+		defer work.cancel()
 		then := do(workCtx, work)
 		_ = c.post(func(ctx context.Context) { // closed: the result is of no use
 			if c.run != nil && c.run.phase == work {
@@ -38,6 +27,19 @@ func (c *Conversation) begin(ctx context.Context, do func(context.Context, *phas
 			}
 		})
 	}()
+}
+
+// startWork makes the run's phase. After a crash nothing that may have been done
+// is done again, and nothing that was approved waits again, so the disk says that
+// the run executes before it does; and what led to the work is told before it, for
+// a tool may ask the client.
+func (c *Conversation) startWork(ctx context.Context) (context.Context, *phase) {
+	ctx, cancel := context.WithCancel(ctx)
+	work := &phase{cancel: cancel}
+	c.run.phase = work
+	c.secure()
+	c.flush()
+	return ctx, work
 }
 
 // think makes the model's step: a condensation where one is due, else a question.
@@ -220,135 +222,6 @@ func (c *Conversation) outside(a *event.Action) (path string) {
 		return "a path of " + a.ToolName + " that could not be read, and so"
 	}
 	return path
-}
-
-// act carries out actions in order and stores each result as it comes.
-func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
-	actions, err := c.rejectBlocked(actions)
-	switch {
-	case err != nil:
-		c.fail(err)
-		return
-	case len(actions) == 0:
-		c.run.approved = false
-		c.stepped(ctx)
-		return
-	}
-	run, finishing := c.cutAfterFinish(actions)
-	approved := c.run.approved
-	c.run.approved = false
-	refused := func(a *event.Action) string {
-		if approved || c.policy.Active() {
-			return ""
-		}
-		return c.outside(a)
-	}
-	var outside []string
-	var forgotten []bool
-	for _, a := range run {
-		outside, forgotten = append(outside, refused(a)), append(forgotten, c.forgotten(a))
-	}
-	said := c.allAsSaid(run)
-	runID := c.run.id
-	c.begin(ctx, func(ctx context.Context, work *phase) func(context.Context) {
-		for i, a := range run {
-			if ctx.Err() != nil {
-				break
-			}
-			var result event.Event
-			switch {
-			case forgotten[i]:
-				result = answerForgotten(a)
-			case outside[i] != "":
-				result = answer(a, fmt.Sprintf("%s is outside the workspace %s, and nobody can be asked: the confirmation policy is NeverConfirm. "+
-					"Work inside the workspace, or ask the user to allow it.", outside[i], c.workspace))
-			default:
-				deltas := c.newDeltas(work, runID)
-				_ = c.guard("a tool", func() { // logged, and answered below
-					result = c.agent.Act(ctx, said[i], func(text string) { deltas.send("", a.ToolCallID, StreamStdout, text) })
-				})
-				deltas.end()
-			}
-			if result == nil {
-				result = answer(a, "the tool broke while it carried out this call")
-			}
-			var hooks []*event.HookExecution
-			if o, ok := result.(*event.Observation); ok && ctx.Err() == nil {
-				call := HookCall{Type: PostToolUse, ToolName: a.ToolName, ToolInput: a.Action, ToolResponse: o.Observation}
-				hooks = c.runHooks(ctx, call, func(e *event.HookExecution) { e.ActionID = a.ID })
-			}
-			c.deliver(work, a, hooks, result)
-		}
-		return func(ctx context.Context) { c.acted(ctx, actions, run, finishing) }
-	})
-}
-
-// deliver stores a result while the batch goes on, so that a crash in the
-// middle loses nothing that was done.
-func (c *Conversation) deliver(work *phase, a *event.Action, hooks []*event.HookExecution, result event.Event) {
-	_ = c.post(func(context.Context) { // closed: nobody is left to be told
-		if c.run == nil || c.run.phase != work {
-			return
-		}
-		var added Enrichment
-		if o, ok := result.(*event.Observation); ok {
-			added = c.enrich(o, a)
-			o.ExtendedContent = append(o.ExtendedContent, added.Content...)
-		}
-		if err := errors.Join(c.appendHooks(hooks), c.appendAll(result)); err != nil {
-			work.cancel()
-			c.run.phase = nil
-			work.shut()
-			c.fail(err)
-			return
-		}
-		c.show(added.Shown)
-	})
-}
-
-// cutAfterFinish gives the actions up to the first finish call.
-func (c *Conversation) cutAfterFinish(actions []*event.Action) (run []*event.Action, finishing bool) {
-	for i, a := range actions {
-		if a.ToolName == finishTool {
-			return actions[:i+1], true
-		}
-	}
-	return actions, false
-}
-
-// finishTool is the tool whose call ends a turn.
-const finishTool = "finish"
-
-// acted goes on after a batch.
-func (c *Conversation) acted(ctx context.Context, actions, ran []*event.Action, finishing bool) {
-	if c.run.interrupting {
-		c.interrupted()
-		return
-	}
-	for _, a := range actions[len(ran):] {
-		if err := c.appendAll(answer(a, "This call was not carried out: it came after the finish call, which ended the turn.")); err != nil {
-			c.fail(err)
-			return
-		}
-	}
-	if finishing && c.succeeded(ran[len(ran)-1]) {
-		c.setStatus(Finished)
-	}
-	c.stepped(ctx)
-}
-
-// succeeded tells whether the action was answered by an observation.
-func (c *Conversation) succeeded(a *event.Action) bool {
-	events := c.history.events
-	for i := len(events) - 1; i >= 0; i-- {
-		if o, ok := events[i].(*event.Observation); ok && o.ActionID == a.ID {
-			return true
-		}
-		if e, ok := events[i].(*event.AgentError); ok && e.ToolCallID == a.ToolCallID {
-			return false
-		}
-	}
-	return false
 }
 
 // deltas sends the pieces of one call of the agent, masked, with their offsets.

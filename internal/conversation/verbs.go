@@ -154,8 +154,8 @@ func (c *Conversation) Subscribe(o Observer, since Since, reply func(Opened, err
 			list = append(list, o)
 			c.observers.Store(&list)
 		}
-		if p := c.pending(); p != nil {
-			o.Waiting(*p)
+		for _, p := range c.pending() {
+			o.Waiting(p)
 		}
 	})
 }
