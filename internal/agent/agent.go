@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/google/uuid"
+
 	"github.com/agent-rpc/agent-rpc/internal/agent/prompt"
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/condenser"
@@ -226,7 +228,8 @@ func (a *Agent) Ask(ctx context.Context, q conversation.Aside) (string, stats.Ca
 }
 
 // Act implements [conversation.Agent].
-func (a *Agent) Act(ctx context.Context, action *event.Action, output func(string)) (result event.Event) {
+func (a *Agent) Act(ctx context.Context, call conversation.Call) (result event.Event) {
+	action := call.Action
 	failed := func(text string, class event.Classification) event.Event {
 		return &event.AgentError{
 			Meta: event.Meta{Source: event.SourceAgent}, ToolName: action.ToolName, ToolCallID: action.ToolCallID,
@@ -244,7 +247,13 @@ func (a *Agent) Act(ctx context.Context, action *event.Action, output func(strin
 	if !ok {
 		return failed(fmt.Sprintf("there is no tool %q any more; available: %s", action.ToolName, strings.Join(a.offers.Names(), ", ")), event.ClassAgentAction)
 	}
-	observation, err := t.Run(ctx, tool.Call{ID: action.ToolCallID, Action: action.Action, Output: output})
+	observation, err := t.Run(ctx, tool.Call{
+		ID: action.ToolCallID, RunID: call.RunID, Action: action.Action, Output: call.Output,
+		Ask: func(ctx context.Context, q tool.Question) (tool.Answer, error) {
+			answer, err := call.Ask(ctx, conversation.Input(q))
+			return tool.Answer{Action: string(answer.Action), Content: answer.Content}, err
+		},
+	})
 	var argument *tool.ArgumentError
 	switch {
 	case errors.As(err, &argument):
@@ -256,6 +265,40 @@ func (a *Agent) Act(ctx context.Context, action *event.Action, output func(strin
 		Meta: event.Meta{Source: event.SourceEnvironment}, ToolName: action.ToolName, ToolCallID: action.ToolCallID,
 		Observation: observation, ActionID: action.ID, ExtendedContent: a.unsavedNotes(t, action),
 	}
+}
+
+// Concurrency implements [conversation.Agent].
+func (a *Agent) Concurrency() int { return a.spec.ToolConcurrency }
+
+// Resources implements [conversation.Agent].
+func (a *Agent) Resources(action *event.Action) []string {
+	t, ok := a.tool(action.ToolName)
+	if !ok {
+		return nil
+	}
+	return tool.Resources(t, action.Action)
+}
+
+// Action implements [conversation.Agent].
+func (a *Agent) Action(name string, arguments json.RawMessage) (*event.Action, error) {
+	a.load()
+	t, ok := a.offers.ByName(name)
+	if !ok {
+		return nil, &conversation.ValueError{
+			Field: "tool", Message: fmt.Sprintf("there is no tool %q; available: %s", name, strings.Join(a.offers.Names(), ", ")),
+		}
+	}
+	if len(arguments) == 0 || string(arguments) == "null" || string(arguments) == "[]" {
+		arguments = json.RawMessage("{}")
+	}
+	action, err := t.Decode(arguments)
+	if err != nil {
+		return nil, &conversation.ValueError{Field: "arguments", Message: err.Error()}
+	}
+	return &event.Action{
+		Meta: event.Meta{Source: event.SourceUser}, ToolName: name, ToolCallID: uuid.NewString(), Action: action,
+		SecurityRisk: event.RiskUnknown,
+	}, nil
 }
 
 // Render implements [conversation.Agent].

@@ -407,7 +407,7 @@ func TestAct(t *testing.T) {
 		t.Run(tt.tool+" "+tt.do, func(t *testing.T) {
 			action := &event.Action{Meta: event.Meta{ID: "id"}, ToolName: tt.tool, ToolCallID: "1", Action: json.RawMessage(`{"do":"` + tt.do + `","kind":"ProbeAction"}`)}
 			var output string
-			switch e := a.Act(t.Context(), action, func(text string) { output += text }).(type) {
+			switch e := a.Act(t.Context(), conversation.Call{Action: action, Output: func(text string) { output += text }}).(type) {
 			case *event.AgentError:
 				if e.Classification != tt.class || !strings.Contains(e.Error, tt.text) || e.ToolCallID != "1" || e.ToolName != tt.tool || e.Source != event.SourceAgent {
 					t.Errorf("error: %+v", e)

@@ -176,7 +176,7 @@ func TestInvokeSkill(t *testing.T) {
 		write(t, root, files)
 		call := func(name string) (string, conversation.Enrichment) {
 			t.Helper()
-			o, ok := a.Act(t.Context(), &event.Action{ToolName: "invoke_skill", Action: json.RawMessage(`{"name":"` + name + `","kind":"InvokeSkillAction"}`)}, func(string) {}).(*event.Observation)
+			o, ok := a.Act(t.Context(), conversation.Call{Action: &event.Action{ToolName: "invoke_skill", Action: json.RawMessage(`{"name":"` + name + `","kind":"InvokeSkillAction"}`)}, Output: func(string) {}}).(*event.Observation)
 			if !ok {
 				t.Fatal("no observation")
 			}

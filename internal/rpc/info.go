@@ -50,13 +50,16 @@ func toCursor(c conversation.Cursor) protocol.Cursor {
 }
 
 func toPending(p conversation.Pending) protocol.Pending {
-	approve, reject := "Approve", "Reject"
-	if len(p.Actions) > 1 {
-		approve, reject = "Approve all", "Reject all"
-	}
 	pending := protocol.Pending{
-		RequestID: p.RequestID, RunID: p.RunID, Kind: "confirmation", Reason: p.Reason, Actions: []protocol.PendingAction{},
-		Options: []protocol.Option{{ID: "approve", Label: approve}, {ID: "reject", Label: reject}},
+		RequestID: p.RequestID, RunID: p.RunID, Kind: string(p.Kind), Reason: p.Reason, Actions: []protocol.PendingAction{},
+		Options: []protocol.Option{}, Message: p.Message, Schema: p.Schema,
+	}
+	if p.Kind == conversation.KindConfirmation {
+		approve, reject := "Approve", "Reject"
+		if len(p.Actions) > 1 {
+			approve, reject = "Approve all", "Reject all"
+		}
+		pending.Options = []protocol.Option{{ID: "approve", Label: approve}, {ID: "reject", Label: reject}}
 	}
 	for _, a := range p.Actions {
 		pending.Actions = append(pending.Actions, toPendingAction(a))

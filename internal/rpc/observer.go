@@ -76,7 +76,7 @@ func (s *subscription) Delta(d conversation.Delta) {
 // State implements [conversation.Observer].
 func (s *subscription) State(i conversation.Info, ended bool) {
 	body := encode(protocol.NotifyStateChanged, protocol.StateChangedNotification{Info: toInfo(i), Seq: i.Cursor.Seq})
-	if ended || i.Status == conversation.WaitingForConfirmation {
+	if ended || i.Status == conversation.WaitingForConfirmation || i.Status == conversation.WaitingForInput {
 		s.server.out.Terminal(s.id, body)
 	} else {
 		s.server.out.State(s.id, body)

@@ -16,8 +16,8 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/workspace"
 )
 
-// Tool is one tool of one conversation. Calls come one at a time, from one
-// goroutine at a time; Interrupt and Close may come from another.
+// Tool is one tool of one conversation. Calls come one at a time, unless the tool
+// is a [Resourcer]; Close may come while one goes on.
 type Tool interface {
 	// Definition never changes during the tool's life.
 	Definition() *Definition
@@ -45,15 +45,52 @@ type Locator interface {
 	Locations(action json.RawMessage) []event.Location
 }
 
+// Resourcer is what a tool has beside [Tool] whose calls may run side by side.
+type Resourcer interface {
+	// Resources names what an action needs for itself while it is carried out,
+	// such as "file:/path"; none if it may run beside anything. It must be quick.
+	Resources(action json.RawMessage) []string
+}
+
+// Resources names what a call of a tool needs for itself: what the tool says, or
+// else the tool.
+func Resources(t Tool, action json.RawMessage) []string {
+	if r, ok := t.(Resourcer); ok {
+		return r.Resources(action)
+	}
+	return []string{"tool:" + t.Definition().Name}
+}
+
 // Call is one call of a tool.
 type Call struct {
-	// ID is the tool call's id.
-	ID string
+	// ID is the tool call's id, RunID the run's; "" outside of one.
+	ID, RunID string
 	// Action is what Decode gave.
 	Action json.RawMessage
 	// Output takes the tool's output as it comes, for people to watch; never nil.
 	// Secrets are masked behind it.
 	Output func(text string)
+	// Ask asks the user and waits for the answer; never nil. Its error is for the
+	// tool to return as it is.
+	Ask func(ctx context.Context, q Question) (Answer, error)
+}
+
+// Question is a structured question to the user: MCP's elicitation.
+type Question struct {
+	Message string
+	// Schema is a JSON Schema of an object: what an answer holds.
+	Schema json.RawMessage
+	// Repeatable says that the call has done nothing but ask, so that it may be
+	// carried out again from its start: then the question can wait over a restart.
+	Repeatable bool
+}
+
+// Answer is the user's answer.
+type Answer struct {
+	// Action is accept, decline or cancel.
+	Action string
+	// Content fits the schema; only with accept.
+	Content json.RawMessage
 }
 
 // ArgumentError says that a call's arguments made no sense together. The model

@@ -201,8 +201,9 @@ type LockOwner struct {
 	Host string `json:"host,omitempty"`
 }
 
-// Pending is something that waits for the user: one per batch of actions, and
-// one decision answers all of them.
+// Pending is something that waits for the user: a confirmation, one per batch of
+// actions, whose one decision answers all of them, or an input, the question of
+// one action.
 type Pending struct {
 	RequestID string `json:"requestId"`
 	RunID     string `json:"runId"`
@@ -210,7 +211,12 @@ type Pending struct {
 	Kind    string          `json:"kind"`
 	Actions []PendingAction `json:"actions"`
 	Reason  string          `json:"reason"`
-	Options []Option        `json:"options"`
+	// Options are those of a confirmation.
+	Options []Option `json:"options"`
+	// Message and Schema are those of an input: the question, and a JSON Schema of
+	// the object that answers it.
+	Message string          `json:"message,omitempty"`
+	Schema  json.RawMessage `json:"schema,omitempty"`
 }
 
 // PendingAction is one action that waits.

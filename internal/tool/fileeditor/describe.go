@@ -12,6 +12,19 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/tool"
 )
 
+// Resources implements [tool.Resourcer]: calls on different files may run side by
+// side.
+func (t *Tool) Resources(action json.RawMessage) (keys []string) {
+	for _, place := range t.Locations(action) {
+		path := place.Path
+		if target, err := filepath.EvalSymlinks(path); err == nil {
+			path = target
+		}
+		keys = append(keys, "file:"+path)
+	}
+	return keys
+}
+
 // Locations implements [tool.Locator].
 func (t *Tool) Locations(action json.RawMessage) []event.Location {
 	a, err := arguments.Read(action)
