@@ -240,6 +240,9 @@ func (m *models) Resolve(ctx context.Context, conversationID string, raw json.Ra
 
 // Open implements [agent.Models].
 func (m *models) Open(cfg llm.Config, workspace string) (llm.Model, error) {
+	if native := cfg.NativeToolCalling; native != nil && !*native {
+		m.log.Warn("native_tool_calling = false has no effect: tools are offered the provider's own way", "model", cfg.Model)
+	}
 	play := func(cfg llm.Config) (llm.Model, error) {
 		return scripted.Open(cfg, scripted.Options{Workspace: workspace, Log: m.log})
 	}

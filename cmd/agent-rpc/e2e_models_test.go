@@ -149,6 +149,16 @@ func TestModelsOfAConversation(t *testing.T) {
 	}
 	h := p.start()
 	h.initialize("")
+	var known struct {
+		Profiles []struct {
+			Name, Model string
+			APIKeySet   bool
+		}
+	}
+	h.call(&known, "agent/models", "{}")
+	if len(known.Profiles) != 1 || known.Profiles[0].Name != "fast" || known.Profiles[0].Model != "openai/fast" || !known.Profiles[0].APIKeySet {
+		t.Errorf("profiles: %+v", known.Profiles)
+	}
 	id := h.create(`"confirmationPolicy":{"kind":"AlwaysConfirm"}`)
 	run := h.say(id, "Where are we?")
 	if i := h.settled(run); i.StopReason != "waiting_for_confirmation" {

@@ -83,6 +83,7 @@ type Conversation struct {
 	changed  bool // observers have not been told the newest state
 	onChange func()
 	closing  bool
+	unpriced bool // it was said that a budget can't hold
 	unnamed  bool // a run has finished, and the conversation wants a title
 }
 

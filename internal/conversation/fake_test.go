@@ -42,6 +42,7 @@ type fake struct {
 	where    func(*event.Action) string
 	ask      func(context.Context) (string, stats.Call, error)
 	asked    conversation.Aside // the newest question to ask
+	unpriced bool
 	change   func(context.Context) error
 	llm      atomic.Pointer[json.RawMessage] // what was switched to
 	// think, if not nil, answers at once.
@@ -162,7 +163,7 @@ func (f *fake) Spec() json.RawMessage {
 }
 
 func (f *fake) LLMs() []conversation.LLM {
-	return []conversation.LLM{{UsageID: "agent", Model: "test/fake"}}
+	return []conversation.LLM{{UsageID: "agent", Model: "test/fake", Unpriced: f.unpriced}}
 }
 
 func (f *fake) Ready(context.Context) error { return f.ready }

@@ -95,6 +95,21 @@ func (c *Conversation) aside(ctx context.Context, q Aside) (text string, call st
 	return text, call, err
 }
 
+// warnUnpriced says once that a budget can't hold what a model costs.
+func (c *Conversation) warnUnpriced() {
+	if c.side.MaxBudget == 0 || c.unpriced {
+		return
+	}
+	for _, l := range c.agent.LLMs() {
+		if l.Unpriced {
+			c.unpriced = true
+			c.log.Warn("what a model costs is not known, so the budget can't stop it: set input_cost_per_token and output_cost_per_token",
+				"conversation", c.id, "model", l.Model, "budget", c.side.MaxBudget)
+			return
+		}
+	}
+}
+
 // count adds what a side question cost to the statistics; nothing if the model
 // did not answer.
 func (c *Conversation) count(call stats.Call) {

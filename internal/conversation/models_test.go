@@ -1,9 +1,11 @@
 package conversation_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -307,6 +309,31 @@ func TestBudget(t *testing.T) {
 		r.result("four")
 		r.answer(say("done"))
 		r.status(conversation.Finished, conversation.StopFinished)
+	})
+}
+
+// Where nobody knows what a model costs the log says so, once.
+func TestABudgetThatNothingHolds(t *testing.T) {
+	prepared(t, func(r *rig) {
+		var log bytes.Buffer
+		r.options.MaxBudget = usd(0.5)
+		r.manager = conversation.NewManager(context.WithoutCancel(r.ctx), conversation.Config{
+			Base: r.options.Base, Log: slog.New(slog.NewTextHandler(&log, nil)),
+			NewAgent: func(env conversation.AgentEnv) (conversation.Agent, error) {
+				return &fake{env: env, unpriced: true}, nil
+			},
+		})
+		r.create()
+		r.ask("go")
+		r.answer(do(call("one")))
+		r.result("one")
+		r.answer(do(call("two")))
+		r.result("two")
+		r.answer(say("done"))
+		r.status(conversation.Finished, conversation.StopFinished)
+		if n := strings.Count(log.String(), "the budget can't stop it"); n != 1 {
+			t.Errorf("it was said %d times:\n%s", n, log.String())
+		}
 	})
 }
 

@@ -299,6 +299,7 @@ func (c *Conversation) stepped(ctx context.Context) {
 	r := c.run
 	r.iteration++
 	c.side.Iteration = r.iteration
+	c.warnUnpriced()
 	if c.spent() && c.status != Finished {
 		detail := fmt.Sprintf("the conversation has cost $%.2f, and its budget is $%.2f", c.stats.TotalCost(), c.side.MaxBudget)
 		if err := c.endWithError(StopBudget, "MaxBudgetReached", detail, nil); err != nil {
