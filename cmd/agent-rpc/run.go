@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -150,7 +151,7 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("max-steps") && f.maxSteps < 1 {
 		return &problem{fmt.Sprintf("--max-steps %d is no number of steps", f.maxSteps), "give 1 or more", exitUsage}
 	}
-	if f.budget < 0 {
+	if f.budget < 0 || math.IsNaN(f.budget) || math.IsInf(f.budget, 0) {
 		return &problem{fmt.Sprintf("--max-budget %v is no amount", f.budget), "give an amount in USD, or 0 for no limit", exitUsage}
 	}
 	return nil

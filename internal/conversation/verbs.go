@@ -80,7 +80,7 @@ func (c *Conversation) Update(u Update, reply func(Info, error)) error {
 
 // checkBudget takes amounts that are 0 or more; nil is fine.
 func checkBudget(usd *float64) error {
-	if usd != nil && !(*usd >= 0) {
+	if usd != nil && *usd < 0 {
 		return &ValueError{"maxBudgetPerRun", "must be an amount in USD, or 0 for no limit"}
 	}
 	return nil
