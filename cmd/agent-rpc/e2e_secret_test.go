@@ -352,6 +352,44 @@ func nothingLeaked(t *testing.T, p *place, model *talker, questions int, hosts .
 	}
 }
 
+// TestInterruptWhileTheClientIsAsked takes the question back; that was no answer,
+// so the next command asks again. A shutdown does not wait for one either.
+func TestInterruptWhileTheClientIsAsked(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, `{"calls": [{"terminal": {"command": "echo ${#CLIENT_S} > one"}}]}
+		{"calls": [{"terminal": {"command": "echo ${#CLIENT_S} > two"}}]} {"calls": [{"terminal": {"command": "echo $OTHER_S > three"}}]}`)
+	h := p.start()
+	h.initialize(`"secrets":{}`)
+	id := h.create(`"secrets":{"CLIENT_S":{"kind":"ClientSecret"},"OTHER_S":{"kind":"ClientSecret"}}`)
+	asked := func() *frame {
+		return h.await("the question", func(f *frame) bool { return f.Method == "conversation/secretValue" })
+	}
+	takenBack := func(ask *frame) {
+		t.Helper()
+		h.await("the end of the question", func(f *frame) bool {
+			return f.Method == "$/cancelRequest" && strings.Contains(string(f.Params), string(ask.ID))
+		})
+	}
+	run := h.say(id, "Go")
+	ask := asked()
+	h.call(nil, "conversation/interrupt", `{"id":%q}`, id)
+	takenBack(ask)
+	if i := h.settled(run); i.Status != "paused" || i.StopReason != "interrupted" {
+		t.Errorf("the run ended as %+v", i)
+	}
+	h.say(id, "Go on")
+	h.give("CLIENT_S", clientValue)
+	ask = asked()
+	h.shutdown()
+	takenBack(ask)
+	for name, want := range map[string]bool{"one": false, "two": true, "three": false} {
+		data, err := os.ReadFile(filepath.Join(p.folder, name))
+		if (err == nil) != want || want && strings.TrimSpace(string(data)) != fmt.Sprint(len(clientValue)) {
+			t.Errorf("%s: %q, %v", name, data, err)
+		}
+	}
+}
+
 // TestSecretsOverRestarts reads with the key what was stored with it, and loses
 // nothing of it in a process that has none.
 func TestSecretsOverRestarts(t *testing.T) {

@@ -1,8 +1,10 @@
 package secret_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -208,6 +210,59 @@ func TestStreamEqualsMask(t *testing.T) {
 		}
 		if rest := s.Flush(); rest != "" {
 			t.Fatalf("flushed twice: %q", rest)
+		}
+	})
+}
+
+// TestNoValueSurvives hides values in a text that shows them in every form that is
+// looked for, however it is cut.
+func TestNoValueSurvives(t *testing.T) {
+	// Nothing of it stands in the mask itself.
+	value := rapid.StringOfN(rapid.SampledFrom([]rune("KMPQ179 +/=%?&\"'\\ü\n")), 3, 20, -1)
+	rapid.Check(t, func(t *rapid.T) {
+		values := rapid.SliceOfN(value, 1, 4).Draw(t, "values")
+		shown := func(v string) []string {
+			quoted, _ := json.Marshal(v) // strings always encode
+			again, _ := json.Marshal(string(quoted[1 : len(quoted)-1]))
+			forms := []string{
+				v, string(quoted), string(again), url.QueryEscape(v), url.PathEscape(v), "'" + strings.ReplaceAll(v, "'", `'\''`) + "'",
+				strings.ReplaceAll(strings.ReplaceAll(v, "\r\n", "\n"), "\n", "\r\n"),
+			}
+			if len(v) >= 8 {
+				for _, before := range []string{"", "u", "u:", "uv:"} {
+					forms = append(forms, base64.StdEncoding.EncodeToString([]byte(before+v+"z")), base64.URLEncoding.EncodeToString([]byte(before+v)))
+				}
+			}
+			return forms
+		}
+		var text strings.Builder
+		for _, v := range rapid.SliceOfN(rapid.SampledFrom(values), 1, 6).Draw(t, "shown") {
+			text.WriteString(rapid.SampledFrom([]string{"", "x", ": ", "\n", "x-"}).Draw(t, "between"))
+			text.WriteString(rapid.SampledFrom(shown(v)).Draw(t, "form"))
+		}
+		s := hiding(t, values...).Stream()
+		var out strings.Builder
+		for rest := text.String(); rest != ""; {
+			n := rapid.IntRange(1, len(rest)).Draw(t, "piece")
+			out.WriteString(s.Write(rest[:n]))
+			rest = rest[n:]
+		}
+		out.WriteString(s.Flush())
+		// What the mask leaves between two hidden parts is no value of its own making.
+		for _, part := range strings.Split(out.String(), secret.Hidden) {
+			for _, v := range values {
+				if trimmed := strings.TrimSpace(v); len([]rune(trimmed)) < 3 {
+					continue
+				}
+				for i, form := range shown(v) {
+					if i > 6 {
+						form = form[4 : len(form)-4] // its ends belong to the neighbours
+					}
+					if strings.Contains(part, form) {
+						t.Fatalf("%q shows %q in the form %q of %q", text.String(), out.String(), form, v)
+					}
+				}
+			}
 		}
 	})
 }

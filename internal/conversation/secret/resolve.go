@@ -114,7 +114,7 @@ func (r *Registry) Value(ctx context.Context, name string) (string, error) {
 			r.mu.Unlock()
 			return "", errUnknown
 		}
-		if value, err, known := s.known(); known {
+		if value, known, err := s.known(); known {
 			r.mu.Unlock()
 			return value, err
 		}
@@ -188,25 +188,26 @@ func (r *Registry) landed(ctx context.Context, s *source, f *flight) {
 	close(f.done)
 }
 
-// known gives what is known of a source's value without fetching it.
-func (s *source) known() (value string, err error, known bool) { //nolint:revive // the error is half of what is known
+// known gives what is known of a source's value without fetching it: the value,
+// or why there is none.
+func (s *source) known() (value string, known bool, err error) {
 	switch {
 	case s.kind == KindLookup && s.unread():
-		return "", errUnread, true
+		return "", true, errUnread
 	case s.failure != nil && time.Since(s.failed) < retryAfter:
-		return "", s.failure, true
+		return "", true, s.failure
 	case s.kind == KindLookup:
-		return "", nil, false
+		return "", false, nil
 	case s.value != "":
-		return s.value, nil, true
+		return s.value, true, nil
 	case s.kind == KindClient:
-		return "", nil, false
+		return "", false, nil
 	case s.unread():
-		return "", errUnread, true
+		return "", true, errUnread
 	case s.raw != nil:
-		return "", errKind, true
+		return "", true, errKind
 	}
-	return "", errNoValue, true
+	return "", true, errNoValue
 }
 
 // isVariable tells whether a shell takes the name for a variable.
