@@ -70,6 +70,11 @@ func (r *Registry) Names() []string {
 	return names
 }
 
+// Same tells whether two names in specs mean one tool.
+func (r *Registry) Same(a, b string) bool {
+	return a == b || slices.ContainsFunc(r.entries, func(e Entry) bool { return e.is(a) && e.is(b) })
+}
+
 // BuiltIns gives the class names that include_default_tools may hold, in order.
 func (r *Registry) BuiltIns() []string {
 	var names []string

@@ -168,10 +168,29 @@ const ErrorHeader = "[The tool reported an error]\n"
 // an error header where it failed, then its content.
 func Render(observation json.RawMessage) []event.Content {
 	var r Result
-	if err := json.Unmarshal(observation, &r); err != nil {
+	err := json.Unmarshal(observation, &r)
+	if r.Content == nil {
+		if text, failed, ok := older(observation); ok {
+			return Result{Content: []event.Content{event.Text(text)}, IsError: failed}.Render()
+		}
+	}
+	if err != nil {
 		return []event.Content{event.Text("[this observation could not be read: " + err.Error() + "]")}
 	}
 	return r.Render()
+}
+
+// older reads an observation of a release of OpenHands before 1.0: its text is a
+// string, which each tool called by a name of its own.
+func older(observation json.RawMessage) (text string, failed, ok bool) {
+	var fields map[string]json.RawMessage
+	_ = json.Unmarshal(observation, &fields) // what is no object has no fields
+	for _, name := range []string{"error", "output", "content", "message"} {
+		if json.Unmarshal(fields[name], &text) == nil && text != "" {
+			return text, name == "error" || string(fields["error"]) == "true", true
+		}
+	}
+	return "", false, false
 }
 
 // Render is what the function [Render] does.
