@@ -107,7 +107,11 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 	if env.Seal == nil {
 		env.Seal = func(string) string { return llm.SecretMask }
 	}
-	spec, err := ParseSpec(env.Spec)
+	parse := ParseSpec
+	if env.Stored {
+		parse = parseStored
+	}
+	spec, err := parse(env.Spec)
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "agent", Message: err.Error()}
 	}

@@ -26,6 +26,9 @@ type summarizer struct {
 // summarizers gives those of a condenser: itself, those of a pipeline, or none.
 // Kinds that are not known do nothing.
 func summarizers(raw json.RawMessage) ([]summarizer, error) {
+	if raw == nil {
+		return nil, nil
+	}
 	var c struct {
 		Kind       string            `json:"kind"`
 		LLM        json.RawMessage   `json:"llm"`

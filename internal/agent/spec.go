@@ -90,10 +90,49 @@ func ParseSpec(raw json.RawMessage) (*Spec, error) {
 	return s, nil
 }
 
+// parseStored reads an Agent that a conversation has already: one without a
+// condenser has none, for OpenHands stores no null.
+func parseStored(raw json.RawMessage) (*Spec, error) {
+	s, err := ParseSpec(raw)
+	if err != nil {
+		return nil, err
+	}
+	var own map[string]json.RawMessage
+	_ = json.Unmarshal(raw, &own) // was read before
+	if absent(own["condenser"]) {
+		s.Condenser = nil
+		delete(s.fields, "condenser")
+	}
+	return s, nil
+}
+
 // builtIns are the built-in tools but for invoke_skill, which every agent has
 // that has skills.
 func (s *Spec) builtIns() []string {
 	return slices.DeleteFunc(slices.Clone(s.IncludeDefault), func(class string) bool { return class == invokeskill.Class })
+}
+
+// Lacks implements [conversation.Agent]. A tool that an agent has on its own where
+// there is use for it is none to lose.
+func (a *Agent) Lacks(stored json.RawMessage) (names []string) {
+	spec, err := ParseSpec(stored)
+	if err != nil {
+		return nil
+	}
+	for _, name := range append(spec.toolNames(), spec.builtIns()...) {
+		same := func(own string) bool { return a.deps.Tools.Same(own, name) }
+		if !slices.ContainsFunc(a.spec.toolNames(), same) && !slices.ContainsFunc(a.spec.builtIns(), same) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (s *Spec) toolNames() (names []string) {
+	for _, t := range s.Tools {
+		names = append(names, t.Name)
+	}
+	return names
 }
 
 // asksRisk tells whether the prompt asks the model to rate its calls.
@@ -140,7 +179,7 @@ func object(fields map[string]json.RawMessage, order []string, kind string) json
 	var b bytes.Buffer
 	put := func(name string) {
 		raw, ok := fields[name]
-		if !ok || string(raw) == "null" || name == "kind" {
+		if !ok || absent(raw) || name == "kind" {
 			return
 		}
 		fmt.Fprintf(&b, "%s:%s,", encoded(name), raw)

@@ -16,6 +16,9 @@ import (
 type Agent interface {
 	// Spec is the agent as OpenHands stores it, secrets sealed.
 	Spec() json.RawMessage
+	// Lacks lists the tools of a stored agent, by the names that it gives them, that
+	// this one has not; an agent that can't be read has none.
+	Lacks(stored json.RawMessage) []string
 	// LLMs lists the models of the conversation by usage id, the agent's own first.
 	LLMs() []LLM
 	// Ready makes sure that the model can be asked: a model is configured and its
@@ -158,6 +161,9 @@ type AgentEnv struct {
 	// Spec is the Agent JSON given or stored, every field optional; nil for the
 	// configured default.
 	Spec json.RawMessage
+	// Stored tells that the conversation has an agent already, whether or not the
+	// Spec changes it: what that one lacks is not to be filled in.
+	Stored bool
 	// ClientTools are the tools that the client carries out, each an OpenHands
 	// ClientToolSpec; those that the Spec has already are not among them.
 	ClientTools []ClientTool

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -160,6 +161,21 @@ func (f *fake) Spec() json.RawMessage {
 		return f.env.Spec
 	}
 	return json.RawMessage(`{"llm":{"model":"test/fake"},"kind":"Agent"}`)
+}
+
+// Lacks compares the names as they stand.
+func (f *fake) Lacks(stored json.RawMessage) (lost []string) {
+	names := func(agent json.RawMessage) (list []string) {
+		var spec struct {
+			Tools []struct{ Name string } `json:"tools"`
+		}
+		_ = json.Unmarshal(agent, &spec) // a test's agent
+		for _, t := range spec.Tools {
+			list = append(list, t.Name)
+		}
+		return list
+	}
+	return slices.DeleteFunc(names(stored), func(name string) bool { return slices.Contains(names(f.Spec()), name) })
 }
 
 func (f *fake) LLMs() []conversation.LLM {

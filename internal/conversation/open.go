@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -390,36 +389,12 @@ func (c *Conversation) recover() error {
 // keepsTools applies the reference's rule for resuming with another agent: it
 // may have more tools than the stored one, but none less, for the history holds
 // their calls.
-func keepsTools(stored, given json.RawMessage) error {
-	names := func(agent json.RawMessage) (list []string) {
-		var spec struct {
-			Tools []struct {
-				Name string `json:"name"`
-			} `json:"tools"`
-			BuiltIns []string `json:"include_default_tools"`
-		}
-		_ = json.Unmarshal(agent, &spec) // an agent that can't be read has no tools to lose
-		for _, t := range spec.Tools {
-			list = append(list, t.Name)
-		}
-		return append(list, spec.BuiltIns...)
-	}
-	have := names(given)
-	var lost []string
-	for _, name := range names(stored) {
-		if !slices.Contains(have, name) && name != addedTool {
-			lost = append(lost, name)
-		}
-	}
-	if len(lost) > 0 {
+func keepsTools(a Agent, stored json.RawMessage) error {
+	if lost := a.Lacks(stored); len(lost) > 0 {
 		return &ValueError{"agent.tools", "the conversation was held with tools that this agent lacks: " + strings.Join(lost, ", ")}
 	}
 	return nil
 }
-
-// addedTool is a tool that an agent has on its own where there is use for it,
-// whether it is named or not.
-const addedTool = "InvokeSkillTool"
 
 // diedStarting tells that the process died after it had stored the record of a
 // run and before the status. An event that came later is another program's, and

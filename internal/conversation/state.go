@@ -94,6 +94,13 @@ func decodeBaseState(raw []byte) (*baseState, error) {
 	if s.SecretRegistry == nil {
 		s.SecretRegistry = s.SecretsManager
 	}
+	if s.Analyzer == nil && s.AgentStatus != "" {
+		var agent struct {
+			Analyzer json.RawMessage `json:"security_analyzer"` // releases before 1.0
+		}
+		_ = json.Unmarshal(s.Agent, &agent) // an agent that can't be read has none
+		s.Analyzer = agent.Analyzer
+	}
 	return &s, nil
 }
 
