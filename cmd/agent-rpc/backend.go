@@ -116,11 +116,13 @@ func newAgents(cfg *config.Config, m *models, registry *tool.Registry, host rpc.
 			Models: m.masked(env.Mask), Tools: registry, AllowedRoots: host.Roots, Buffers: host.Buffers(), AllowOutside: settings.AllowOutside, Log: m.log,
 			Home: cfg.Home(), Trusted: cfg.Trusted, Private: cfg.ServerKeys(), Warn: warn,
 		}
-		spec, err := withDefaults(env.Spec, settings.Agent)
-		if err != nil {
-			return nil, err
+		if !env.Stored {
+			spec, err := withDefaults(env.Spec, settings.Agent)
+			if err != nil {
+				return nil, err
+			}
+			env.Spec = spec
 		}
-		env.Spec = spec
 		return agent.New(deps, env)
 	}
 }
