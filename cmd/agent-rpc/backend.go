@@ -23,6 +23,7 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/rpc"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
+	"github.com/agent-rpc/agent-rpc/internal/tool/clienttool"
 )
 
 // This file joins the parts: settings, models, tools and agents behind the face
@@ -98,10 +99,14 @@ const minKey = 12
 // defaults are what the settings say of new conversations.
 func defaults(cfg *config.Config) conversation.Options {
 	s, _ := cfg.Settings() // what is wrong with the settings is told when a model is needed
+	var thresholds json.RawMessage
+	if s.StuckDetectionThresholds != nil {
+		thresholds, _ = json.Marshal(s.StuckDetectionThresholds) // numbers always encode
+	}
 	return conversation.Options{
 		Policy: json.RawMessage(s.ConfirmationPolicy), Analyzer: json.RawMessage(s.SecurityAnalyzer),
 		MaxIterations: s.MaxIterationPerRun, StuckDetection: &s.StuckDetection,
-		MaxBudget: &s.MaxBudgetPerRun, AutoTitle: &s.AutoTitle,
+		MaxBudget: &s.MaxBudgetPerRun, AutoTitle: &s.AutoTitle, StuckThresholds: thresholds,
 	}
 }
 
@@ -114,6 +119,7 @@ func newAgents(cfg *config.Config, m *models, registry *tool.Registry, host rpc.
 		settings, _ := cfg.Settings()
 		deps := agent.Deps{
 			Models: m.masked(env.Mask), Tools: registry, AllowedRoots: host.Roots, Buffers: host.Buffers(), AllowOutside: settings.AllowOutside, Log: m.log,
+			Execute: executor(host), ExecuteTimeout: time.Duration(settings.ClientToolTimeout * float64(time.Second)),
 			Home: cfg.Home(), Trusted: cfg.Trusted, Private: cfg.ServerKeys(), Warn: warn,
 		}
 		if !env.Stored {
@@ -124,6 +130,14 @@ func newAgents(cfg *config.Config, m *models, registry *tool.Registry, host rpc.
 			env.Spec = spec
 		}
 		return agent.New(deps, env)
+	}
+}
+
+// executor has the client carry out the calls of its own tools.
+func executor(host rpc.Host) func(context.Context, string, clienttool.Call) (tool.Result, error) {
+	return func(ctx context.Context, conversationID string, call clienttool.Call) (tool.Result, error) {
+		content, failed, err := host.ExecuteTool(ctx, conversationID, rpc.ToolCall(call))
+		return tool.Result{Content: content, IsError: failed}, err
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/config"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
+	"github.com/agent-rpc/agent-rpc/internal/tool/askuser"
 	"github.com/agent-rpc/agent-rpc/internal/tool/fileeditor"
 	"github.com/agent-rpc/agent-rpc/internal/tool/finish"
 	"github.com/agent-rpc/agent-rpc/internal/tool/tasktracker"
@@ -23,12 +24,14 @@ func newTools(cfg *config.Config, files fileeditor.Files) *tool.Registry {
 		terminal.Entry(terminal.Options{Private: cfg.ServerKeys()}),
 		fileeditor.Entry(fileeditor.Options{Files: files}),
 		tasktracker.Entry(),
+		askuser.Entry(),
 		finish.Entry(),
 		think.Entry(),
 	)
 }
 
-// toolInfos describes the tools of an agent that names none.
+// toolInfos describes the tools of an agent that names none, and ask_user, which
+// it has where the client can put questions to the user.
 func toolInfos(registry *tool.Registry) []protocol.ToolInfo {
 	infos := []protocol.ToolInfo{}
 	dir, err := os.Getwd()
@@ -43,12 +46,13 @@ func toolInfos(registry *tool.Registry) []protocol.ToolInfo {
 	if err != nil {
 		return infos
 	}
-	set, err := registry.Open(tool.Env{Workspace: ws}, tool.Selection{Specs: spec.Tools, BuiltIns: spec.IncludeDefault})
+	specs := append(spec.Tools, tool.Spec{Name: askuser.Name})
+	set, err := registry.Open(tool.Env{Workspace: ws}, tool.Selection{Specs: specs, BuiltIns: spec.IncludeDefault})
 	if err != nil {
 		return infos
 	}
 	for _, d := range set.Definitions() {
-		info := protocol.ToolInfo{Name: d.Name, Title: d.Title, Description: d.Description, InputSchema: d.Input, Default: true}
+		info := protocol.ToolInfo{Name: d.Name, Title: d.Title, Description: d.Description, InputSchema: d.Input, Default: d.Name != askuser.Name}
 		if info.Title == "" {
 			info.Title = d.Name
 		}

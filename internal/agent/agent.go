@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -27,6 +28,7 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/llm"
 	"github.com/agent-rpc/agent-rpc/internal/skill"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
+	"github.com/agent-rpc/agent-rpc/internal/tool/clienttool"
 	"github.com/agent-rpc/agent-rpc/internal/tool/invokeskill"
 	"github.com/agent-rpc/agent-rpc/internal/workspace"
 )
@@ -69,6 +71,10 @@ type Deps struct {
 	Trusted func(workspace string) bool
 	// Private are the variables that such commands don't see.
 	Private []string
+	// Execute has the client carry out the calls of its own tools; a call that it has
+	// not answered after ExecuteTimeout is given up. Without it such calls fail.
+	Execute        func(ctx context.Context, conversationID string, call clienttool.Call) (tool.Result, error)
+	ExecuteTimeout time.Duration
 	// Warn, if not nil, tells the user what was left out of the context.
 	Warn func(text string)
 	// Log takes what tools that broke leave behind; nothing does if it is nil.
@@ -135,8 +141,12 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 		}
 	}
 	a := &Agent{deps: deps, env: env, spec: spec, context: about, workspace: ws, byResult: map[string]tool.Tool{}}
+	specs, extra, err := a.clientTools()
+	if err != nil {
+		return nil, &conversation.ValueError{Field: "clientTools", Message: err.Error()}
+	}
 	a.tools, err = deps.Tools.Open(tool.Env{Workspace: ws, Dir: env.Dir, Secrets: env.Secrets, Mask: env.Mask},
-		tool.Selection{Specs: spec.Tools, BuiltIns: spec.builtIns(), Filter: spec.FilterToolsRegex})
+		tool.Selection{Specs: specs, BuiltIns: spec.builtIns(), Filter: spec.FilterToolsRegex, Extra: extra})
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "agent.tools", Message: err.Error()}
 	}
@@ -262,6 +272,8 @@ func (a *Agent) Act(ctx context.Context, call conversation.Call) (result event.E
 	switch {
 	case errors.As(err, &argument):
 		return failed(argument.Message, event.ClassAgentAction)
+	case err != nil && ctx.Err() != nil:
+		return failed("The call was interrupted. It may have had effects already.", event.ClassAgentAction)
 	case err != nil:
 		return failed(fmt.Sprintf("the tool %s failed: %s", action.ToolName, err), event.ClassInternal)
 	}

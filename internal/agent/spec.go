@@ -58,7 +58,7 @@ func ParseSpec(raw json.RawMessage) (*Spec, error) {
 	if s.Kind != "" && s.Kind != "Agent" {
 		return nil, fmt.Errorf("kind %q is not supported; known: Agent", s.Kind)
 	}
-	if _, given := s.fields["tools"]; !given || s.Tools == nil {
+	if !s.namesTools() {
 		s.Tools = []tool.Spec{}
 		for _, name := range DefaultTools {
 			s.Tools = append(s.Tools, tool.Spec{Name: name})
@@ -105,6 +105,9 @@ func parseStored(raw json.RawMessage) (*Spec, error) {
 	}
 	return s, nil
 }
+
+// namesTools tells whether the agent says which tools it has.
+func (s *Spec) namesTools() bool { return !absent(s.fields["tools"]) }
 
 // builtIns are the built-in tools but for invoke_skill, which every agent has
 // that has skills.

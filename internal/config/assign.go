@@ -40,6 +40,7 @@ func jsonName(f reflect.StructField) string {
 var atLeast = map[string]float64{
 	"max_iteration_per_run":    1,
 	"max_budget_per_run":       0,
+	"client_tool_timeout":      1,
 	"tool_concurrency_limit":   1,
 	"num_retries":              0,
 	"retry_multiplier":         0,

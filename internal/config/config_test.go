@@ -416,6 +416,9 @@ func TestResolve(t *testing.T) {
 			want{err: "config.toml, line 1: stuck_detection: must be true or false"},
 		},
 		{"a number out of range", world{files: settingsTOML("max_iteration_per_run = 0")}, "", "", want{err: "line 1: max_iteration_per_run: must be at least 1"}},
+		{"a threshold out of range", world{files: settingsTOML("stuck_detection_thresholds = {monologue = 0}")}, "", "", want{err: "stuck_detection_thresholds: monologue must be at least 1"}},
+		{"a threshold that is none", world{files: settingsTOML("stuck_detection_thresholds = {talk = 3}")}, "", "", want{err: "stuck_detection_thresholds: has only action_observation"}},
+		{"no time for a tool", world{files: settingsTOML("client_tool_timeout = 0")}, "", "", want{err: "client_tool_timeout: must be at least 1"}},
 		{"a fraction", world{files: settingsTOML("max_iteration_per_run = 1.5")}, "", "", want{err: "must be a whole number"}},
 		{"an endless number", world{files: settingsTOML("[llm]\ntemperature = inf")}, "", "", want{err: "a number must be finite"}},
 		{"a section that is none", world{files: settingsTOML("llm = 'gpt'")}, "", "", want{err: "line 1: llm: must be an object"}},
@@ -454,6 +457,8 @@ func TestSettings(t *testing.T) {
 			allow_outside = true
 			security_analyzer = "LLMSecurityAnalyzer"
 			max_iteration_per_run = 20
+			client_tool_timeout = 1.5
+			stuck_detection_thresholds = { monologue = 5 }
 			unknown = 1
 
 			[llm]
@@ -510,6 +515,7 @@ func TestSettings(t *testing.T) {
 		ConfirmationPolicy: Kind(`{"kind":"ConfirmRisky","threshold":"MEDIUM"}`),
 		SecurityAnalyzer:   Kind(`{"kind":"LLMSecurityAnalyzer"}`),
 		MaxIterationPerRun: 30,
+		ClientToolTimeout:  1.5, StuckDetectionThresholds: Thresholds{"monologue": 5},
 		ConversationsDir:   filepath.Join(c.home, "talks"),
 		AllowOutside:       true,
 		Record:             filepath.Join(c.home, "r.jsonl"),
@@ -542,7 +548,7 @@ func TestSettingsByDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Settings{MaxIterationPerRun: 500, StuckDetection: true, ConversationsDir: filepath.Join(c.home, ".openhands", "conversations")}
+	want := Settings{MaxIterationPerRun: 500, StuckDetection: true, ClientToolTimeout: 600, ConversationsDir: filepath.Join(c.home, ".openhands", "conversations")}
 	if !reflect.DeepEqual(want, got) {
 		t.Errorf("got %s", dump(got))
 	}

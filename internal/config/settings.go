@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/agent-rpc/agent-rpc/internal/llm"
 )
@@ -32,6 +33,11 @@ type Settings struct {
 	AutoTitle bool `json:"auto_title"`
 	// StuckDetection is true if it is not set.
 	StuckDetection bool `json:"stuck_detection"`
+	// StuckDetectionThresholds are OpenHands' numbers, by name; nil for its defaults.
+	StuckDetectionThresholds Thresholds `json:"stuck_detection_thresholds"`
+	// ClientToolTimeout is how many seconds the editor has for a call of one of its
+	// own tools; 600 if it is not set.
+	ClientToolTimeout float64 `json:"client_tool_timeout"`
 	// ConversationsDir is an absolute path.
 	ConversationsDir string `json:"conversations_dir"`
 	// AllowOutside lets file tools leave the workspace without asking.
@@ -90,6 +96,33 @@ func (t *Tool) UnmarshalJSON(data []byte) error {
 		p.Params = map[string]any{}
 	}
 	*t = Tool(p)
+	return nil
+}
+
+// Thresholds is OpenHands' StuckDetectionThresholds: how often something must
+// happen to be a loop.
+type Thresholds map[string]int
+
+var thresholds = []string{"action_observation", "action_error", "monologue", "alternating_pattern"}
+
+// MarshalJSON writes the object.
+func (t Thresholds) MarshalJSON() ([]byte, error) { return json.Marshal(map[string]int(t)) }
+
+// UnmarshalJSON reads the object.
+func (t *Thresholds) UnmarshalJSON(data []byte) error {
+	var numbers map[string]int
+	if json.Unmarshal(data, &numbers) != nil {
+		return errors.New("must be a table of whole numbers")
+	}
+	for name, n := range numbers {
+		switch {
+		case !slices.Contains(thresholds, name):
+			return fmt.Errorf("has only %s", strings.Join(thresholds, ", "))
+		case n < 1:
+			return fmt.Errorf("%s must be at least 1", name)
+		}
+	}
+	*t = numbers
 	return nil
 }
 
@@ -158,6 +191,7 @@ func (c *Config) builtin() Settings {
 	return Settings{
 		MaxIterationPerRun: 500,
 		StuckDetection:     true,
+		ClientToolTimeout:  600,
 		ConversationsDir:   c.absolute(".openhands/conversations"),
 	}
 }

@@ -165,8 +165,10 @@ type AgentEnv struct {
 	// Spec changes it: what that one lacks is not to be filled in.
 	Stored bool
 	// ClientTools are the tools that the client carries out, each an OpenHands
-	// ClientToolSpec; those that the Spec has already are not among them.
+	// ClientToolSpec; those of a stored agent are among them.
 	ClientTools []ClientTool
+	// AskUser says that an agent which names no tools has ask_user too.
+	AskUser bool
 	// Workspace is the absolute path of the workspace's root.
 	Workspace string
 	// Dir is the conversation's directory; "" when it is kept in memory.

@@ -48,6 +48,9 @@ type Options struct {
 	// ClientTools are tools that the client carries out, each an OpenHands
 	// ClientToolSpec; nil for the stored ones.
 	ClientTools []ClientTool
+	// AskUser offers ask_user to the agent of a new conversation that names no tools:
+	// the client can put questions to the user.
+	AskUser bool
 	// StuckDetection is on if nil.
 	StuckDetection *bool
 	// StuckThresholds are OpenHands' StuckDetectionThresholds; nil for the stored

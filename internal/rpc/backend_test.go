@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/agent"
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
@@ -19,6 +20,8 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/rpc"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
+	"github.com/agent-rpc/agent-rpc/internal/tool/askuser"
+	"github.com/agent-rpc/agent-rpc/internal/tool/clienttool"
 	"github.com/agent-rpc/agent-rpc/internal/tool/fileeditor"
 	"github.com/agent-rpc/agent-rpc/internal/tool/finish"
 	"github.com/agent-rpc/agent-rpc/internal/tool/tasktracker"
@@ -80,7 +83,10 @@ func testBackend(models agent.Models, base string, defaults conversation.Options
 		if scripts, ok := models.(scriptModels); ok {
 			profile = scripts.profile
 		}
-		deps := agent.Deps{Models: models, Tools: testTools(host), AllowedRoots: host.Roots, Buffers: host.Buffers(), Warn: host.Warn}
+		deps := agent.Deps{Models: models, Tools: testTools(host), ExecuteTimeout: time.Minute, Execute: func(ctx context.Context, id string, call clienttool.Call) (tool.Result, error) {
+			content, failed, err := host.ExecuteTool(ctx, id, rpc.ToolCall(call))
+			return tool.Result{Content: content, IsError: failed}, err
+		}, AllowedRoots: host.Roots, Buffers: host.Buffers(), Warn: host.Warn}
 		return rpc.Backend{
 			NewAgent: func(env conversation.AgentEnv) (conversation.Agent, error) { return agent.New(deps, env) },
 			NewHooks: func(env conversation.HookEnv) (conversation.Hooks, error) {
@@ -101,6 +107,7 @@ func testTools(host rpc.Host) *tool.Registry {
 		terminal.Entry(terminal.Options{}),
 		fileeditor.Entry(fileeditor.Options{Files: host.Buffers()}),
 		tasktracker.Entry(),
+		askuser.Entry(),
 		finish.Entry(),
 		think.Entry(),
 	)

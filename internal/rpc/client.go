@@ -35,6 +35,9 @@ func (c *client) deltas() bool { return c != nil && c.options != nil && c.option
 // positions is how the client counts characters.
 func (c *client) positions() positions { return positions{utf8: c.utf8} }
 
+// input tells whether the client puts questions of tools to the user.
+func (c *client) input() bool { return c != nil && c.options != nil && c.options.Input != nil }
+
 // roots gives the workspace folders.
 func (c *client) roots() []string {
 	if c == nil {

@@ -36,7 +36,11 @@ func (s *Server) createOptions(p protocol.CreateParams) (conversation.Options, e
 	o := conversation.Options{
 		ID: p.ConversationID, Agent: object(p.Agent), StuckDetection: p.StuckDetection, Policy: object(p.ConfirmationPolicy),
 		Analyzer: object(p.SecurityAnalyzer), Secrets: p.Secrets, Tags: p.Tags, Title: p.Title, Hooks: object(p.HookConfig),
+		StuckThresholds: object(p.StuckDetectionThresholds), AskUser: s.client.Load().input(),
 		MaxBudget: p.MaxBudgetPerRun, AutoTitle: p.AutoTitle, Profile: p.Profile,
+	}
+	for _, t := range p.ClientTools {
+		o.ClientTools = append(o.ClientTools, conversation.ClientTool(t))
 	}
 	var err error
 	if o.Base, err = s.base(p.PersistenceDir); err != nil {
@@ -118,6 +122,9 @@ func withDefaults(o, defaults conversation.Options) conversation.Options {
 	}
 	if o.StuckDetection == nil {
 		o.StuckDetection = defaults.StuckDetection
+	}
+	if o.StuckThresholds == nil {
+		o.StuckThresholds = defaults.StuckThresholds
 	}
 	return o
 }

@@ -39,9 +39,15 @@ func (d *doorbell) ring(p conversation.Pending) {
 	d.ringing[p.RequestID] = cancel
 	go func() {
 		defer d.silence(p.RequestID)
-		if client.options != nil && client.options.Confirmation != nil {
+		declares := client.options != nil
+		switch {
+		case p.Kind == conversation.KindInput && declares && client.options.Input != nil:
+			d.askInput(ctx, client, p)
+		case p.Kind == conversation.KindInput:
+			d.askChoice(ctx, client, p)
+		case declares && client.options.Confirmation != nil:
 			d.ask(ctx, client, p)
-		} else {
+		default:
 			d.askPlainly(ctx, client, p)
 		}
 	}()
@@ -86,30 +92,42 @@ func (d *doorbell) answer(client *client, requestID, decision, reason string) {
 
 // askPlainly asks a client that knows nothing of confirmations.
 func (d *doorbell) askPlainly(ctx context.Context, client *client, p conversation.Pending) {
-	type item struct {
-		Title string `json:"title"`
-	}
 	options := toPending(p).Options
-	var lines []string
+	var lines, labels []string
 	for _, a := range p.Actions {
 		action := toPendingAction(a)
 		lines = append(lines, fmt.Sprintf("%s [%s]", action.Title, action.Risk))
+	}
+	for _, o := range options {
+		labels = append(labels, o.Label)
+	}
+	chosen, ok := d.server.choose(ctx, "The agent asks to "+strings.Join(lines, "; ")+" ("+p.Reason+")", labels)
+	if !ok {
+		return
+	}
+	for _, o := range options {
+		if o.Label == chosen {
+			d.answer(client, p.RequestID, o.ID, "")
+		}
+	}
+}
+
+// choose shows the user a message with buttons; false if none was pressed.
+func (s *Server) choose(ctx context.Context, message string, labels []string) (label string, ok bool) {
+	type item struct {
+		Title string `json:"title"`
 	}
 	params := struct {
 		Type    int    `json:"type"`
 		Message string `json:"message"`
 		Actions []item `json:"actions"`
-	}{3, "The agent asks to " + strings.Join(lines, "; ") + " (" + p.Reason + ")", nil}
-	for _, o := range options {
-		params.Actions = append(params.Actions, item{o.Label})
+	}{3, message, nil}
+	for _, l := range labels {
+		params.Actions = append(params.Actions, item{l})
 	}
 	var chosen *item
-	if err := d.server.call(ctx, "window/showMessageRequest", params, &chosen); err != nil || chosen == nil {
-		return
+	if err := s.call(ctx, "window/showMessageRequest", params, &chosen); err != nil || chosen == nil {
+		return "", false
 	}
-	for _, o := range options {
-		if o.Label == chosen.Title {
-			d.answer(client, p.RequestID, o.ID, "")
-		}
-	}
+	return chosen.Title, true
 }

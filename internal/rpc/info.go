@@ -22,6 +22,9 @@ func toInfo(i conversation.Info) protocol.Info {
 		ConfirmationPolicy: i.ConfirmationPolicy, SecurityAnalyzer: i.SecurityAnalyzer,
 		Model: i.Model, LLMs: []protocol.LLMInfo{}, Stats: i.Stats, Pending: []protocol.Pending{}, Queued: []protocol.Queued{}, Tags: i.Tags,
 	}
+	if i.StuckThresholds != nil {
+		info.StuckDetectionThresholds, _ = json.Marshal(i.StuckThresholds) // four numbers always encode
+	}
 	if info.Tags == nil {
 		info.Tags = map[string]string{}
 	}

@@ -50,6 +50,9 @@ func (s *Server) routes(stream *wire.Stream) *router.Router {
 	accept(r, protocol.MethodPause, bypass, s.pause)
 	accept(r, protocol.MethodInterrupt, bypass, s.interrupt)
 	accept(r, protocol.MethodConfirm, bypass, s.confirm)
+	accept(r, protocol.MethodAnswer, bypass, s.answer)
+	accept(r, protocol.MethodRunTool, router.Options{}, s.runTool)
+	accept(r, protocol.MethodRerunActions, router.Options{}, s.rerunActions)
 	accept(r, protocol.MethodRejectPendingActions, router.Options{}, s.rejectPendingActions)
 
 	accept(r, protocol.MethodSetConfirmationPolicy, router.Options{}, s.setConfirmationPolicy)

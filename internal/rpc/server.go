@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/router"
@@ -53,6 +54,9 @@ type Host interface {
 	// Secret asks the client for a secret, such as an API key; "" if it has none
 	// or keeps no secrets.
 	Secret(ctx context.Context, conversationID, name string) string
+	// ExecuteTool has the client carry out a call of one of its own tools. Its error
+	// is for the model.
+	ExecuteTool(ctx context.Context, conversationID string, call ToolCall) (content []event.Content, isError bool, err error)
 	// Roots gives the folders that are open in the editor, as absolute paths.
 	Roots() []string
 	// Buffers are the documents that are open in the editor.

@@ -37,6 +37,7 @@ var update = flag.Bool("update", false, "write what was seen into the transcript
 //	send METHOD PARAMS       sends a request and does not wait
 //	notify METHOD PARAMS     sends a notification
 //	answer RESULT            answers the oldest open request of the server
+//	refuse CODE              refuses it
 //	await TEXT               waits for a message that contains TEXT
 //	restart                  ends the connection and starts a new server
 //
@@ -312,6 +313,12 @@ func (s *session) step(line string) {
 		s.open = s.open[1:]
 		s.mu.Unlock()
 		s.send(`{"jsonrpc":"2.0","id":%s,"result":%s}`, id, rest)
+	case "refuse":
+		s.mu.Lock()
+		id := s.open[0]
+		s.open = s.open[1:]
+		s.mu.Unlock()
+		s.send(`{"jsonrpc":"2.0","id":%s,"error":{"code":%s,"message":"no"}}`, id, rest)
 	case "await":
 		s.look(rest, func(m message) bool { return strings.Contains(string(m.raw), rest) })
 	case "restart":
@@ -422,6 +429,12 @@ func summary(v map[string]any) string {
 		}
 		if r["capabilities"] != nil {
 			return "initialized"
+		}
+		forgetMachine(r)
+		if results, ok := r["results"].([]any); ok {
+			for _, one := range results {
+				forgetMachine(one.(map[string]any))
+			}
 		}
 		if items, ok := r["items"].([]any); ok {
 			for i := range items {

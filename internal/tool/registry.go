@@ -75,6 +75,11 @@ func (r *Registry) Same(a, b string) bool {
 	return a == b || slices.ContainsFunc(r.entries, func(e Entry) bool { return e.is(a) && e.is(b) })
 }
 
+// Has tells whether a spec of this name is one of the registry's.
+func (r *Registry) Has(name string) bool {
+	return slices.ContainsFunc(r.entries, func(e Entry) bool { return e.is(name) })
+}
+
 // BuiltIns gives the class names that include_default_tools may hold, in order.
 func (r *Registry) BuiltIns() []string {
 	var names []string

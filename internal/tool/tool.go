@@ -115,6 +115,9 @@ type Definition struct {
 	Annotations     *Annotations
 	// Input is the JSON Schema of the action, without security_risk and summary.
 	Input json.RawMessage
+	// Client says that it is stored as one of OpenHands' client tools: with its
+	// name and its schema.
+	Client bool
 }
 
 // Annotations are the hints of MCP's tool annotations.

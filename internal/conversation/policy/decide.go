@@ -2,13 +2,15 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 )
 
 // Decide tells whether the actions of a response must wait for the user: all
-// of them or none. A lone finish or think never waits. Calls that were not
+// of them or none. A lone finish, think or ask_user never waits: to ask whether
+// the user may be asked would be asking twice. Calls that were not
 // valid don't count; their risk is UNKNOWN. risks are those of actions, in the
 // same order; without an analyzer all are UNKNOWN. reason is a sentence for the
 // user, "" where nothing waits.
@@ -27,7 +29,7 @@ func Decide(policy Confirmation, analyzer Analyzer, actions []*event.Action) (co
 			risks[i] = judge(analyzer, a)
 		}
 	}
-	if valid == 0 || valid == 1 && (lone.ToolName == "finish" || lone.ToolName == "think") {
+	if valid == 0 || valid == 1 && slices.Contains(harmless, lone.ToolName) {
 		return false, risks, ""
 	}
 	var why []string
@@ -38,6 +40,9 @@ func Decide(policy Confirmation, analyzer Analyzer, actions []*event.Action) (co
 	}
 	return len(why) > 0, risks, strings.Join(why, "; ")
 }
+
+// harmless are the tools whose calls never wait alone.
+var harmless = []string{"finish", "think", "ask_user"}
 
 // judge never fails: what can't be judged is of high risk.
 func judge(analyzer Analyzer, action *event.Action) (risk event.Risk) {

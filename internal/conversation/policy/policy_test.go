@@ -162,6 +162,7 @@ func TestDecide(t *testing.T) {
 		"never":                          {policy.Never(), analyzer{}, "high", false, "HIGH", ""},
 		"always":                         {policy.Always(), nil, "low", true, "UNKNOWN", "low: every action is to be confirmed"},
 		"a lone finish":                  {policy.Always(), nil, "finish", false, "UNKNOWN", ""},
+		"a lone question":                {policy.Always(), nil, "ask_user", false, "UNKNOWN", ""},
 		"a lone think":                   {policy.Always(), nil, "think", false, "UNKNOWN", ""},
 		"a finish beside an invalid one": {policy.Always(), nil, "low! finish", false, "UNKNOWN UNKNOWN", ""},
 		"two finishes":                   {policy.Always(), nil, "finish finish", true, "UNKNOWN UNKNOWN", "finish: every action is to be confirmed; finish: every action is to be confirmed"},

@@ -42,6 +42,8 @@ func notify[P any](name string) Method {
 func Methods() []Method {
 	confirmation := ask[ConfirmationParams, ConfirmationReply](RequestConfirmation)
 	confirmation.Nullable = true
+	input := ask[InputParams, InputReply](RequestInput)
+	input.Nullable = true
 	return []Method{
 		request[CreateParams, CreateResult](MethodCreate),
 		request[OpenParams, OpenResult](MethodOpen),
@@ -53,6 +55,9 @@ func Methods() []Method {
 		request[IDParams, PauseResult](MethodPause),
 		request[IDParams, Empty](MethodInterrupt),
 		request[ConfirmParams, ConfirmResult](MethodConfirm),
+		request[AnswerParams, AnswerResult](MethodAnswer),
+		request[RunToolParams, RunToolResult](MethodRunTool),
+		request[IDParams, RerunActionsResult](MethodRerunActions),
 		request[RejectParams, RejectResult](MethodRejectPendingActions),
 		request[SetConfirmationPolicyParams, Info](MethodSetConfirmationPolicy),
 		request[SetSecurityAnalyzerParams, Info](MethodSetSecurityAnalyzer),
@@ -75,6 +80,8 @@ func Methods() []Method {
 		notify[GapNotification](NotifyGap),
 		notify[Empty](NotifyListChanged),
 		confirmation,
+		input,
+		ask[ExecuteToolParams, ExecuteToolResult](RequestExecuteTool),
 		ask[SecretValueParams, SecretValueResult](RequestSecretValue),
 	}
 }

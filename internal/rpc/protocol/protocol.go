@@ -28,6 +28,9 @@ const (
 	MethodPause                 = "conversation/pause"
 	MethodInterrupt             = "conversation/interrupt"
 	MethodConfirm               = "conversation/confirm"
+	MethodAnswer                = "conversation/answer"
+	MethodRunTool               = "conversation/runTool"
+	MethodRerunActions          = "conversation/rerunActions"
 	MethodRejectPendingActions  = "conversation/rejectPendingActions"
 	MethodSetConfirmationPolicy = "conversation/setConfirmationPolicy"
 	MethodSetSecurityAnalyzer   = "conversation/setSecurityAnalyzer"
@@ -57,6 +60,8 @@ const (
 	NotifyShowMessage = "window/showMessage"
 
 	RequestConfirmation = "conversation/requestConfirmation"
+	RequestInput        = "conversation/requestInput"
+	RequestExecuteTool  = "conversation/executeTool"
 	RequestSecretValue  = "conversation/secretValue"
 )
 
@@ -173,6 +178,9 @@ type Info struct {
 	Tags               map[string]string `json:"tags"`
 	Error              *RunError         `json:"error,omitempty"`
 	LockedBy           *LockOwner        `json:"lockedBy,omitempty"`
+	// StuckDetectionThresholds is OpenHands' object of that name; absent where stuck
+	// detection is off.
+	StuckDetectionThresholds json.RawMessage `json:"stuckDetectionThresholds,omitempty"`
 }
 
 // LLMInfo is one model that a conversation uses.
@@ -269,9 +277,14 @@ type CreateParams struct {
 	PersistenceDir     json.RawMessage `json:"persistenceDir,omitempty"`
 	MaxIterationPerRun *int            `json:"maxIterationPerRun,omitempty"`
 	// MaxBudgetPerRun is in USD; 0 for no limit.
-	MaxBudgetPerRun    *float64                   `json:"maxBudgetPerRun,omitempty"`
-	AutoTitle          *bool                      `json:"autoTitle,omitempty"`
-	StuckDetection     *bool                      `json:"stuckDetection,omitempty"`
+	MaxBudgetPerRun *float64 `json:"maxBudgetPerRun,omitempty"`
+	AutoTitle       *bool    `json:"autoTitle,omitempty"`
+	StuckDetection  *bool    `json:"stuckDetection,omitempty"`
+	// StuckDetectionThresholds is OpenHands' object of that name.
+	StuckDetectionThresholds json.RawMessage `json:"stuckDetectionThresholds,omitempty"`
+	// ClientTools are tools that the client carries out, see
+	// conversation/executeTool.
+	ClientTools        []ClientTool               `json:"clientTools,omitempty"`
 	ConfirmationPolicy json.RawMessage            `json:"confirmationPolicy,omitempty"`
 	SecurityAnalyzer   json.RawMessage            `json:"securityAnalyzer,omitempty"`
 	Secrets            map[string]json.RawMessage `json:"secrets,omitempty"`
@@ -280,6 +293,17 @@ type CreateParams struct {
 	HookConfig json.RawMessage   `json:"hookConfig,omitempty"`
 	Tags       map[string]string `json:"tags,omitempty"`
 	Title      string            `json:"title,omitempty"`
+}
+
+// ClientTool is OpenHands' ClientToolSpec.
+type ClientTool struct {
+	Name        string `json:"name"`
+	Description string `json:"description"`
+	// Parameters is a JSON Schema of an object; no parameters if absent.
+	Parameters json.RawMessage `json:"parameters,omitempty"`
+	// Annotations are MCP's hints; a tool without readOnlyHint is rated by the
+	// model before it is called.
+	Annotations json.RawMessage `json:"annotations,omitempty"`
 }
 
 // CreateResult is the result of conversation/create.
@@ -413,6 +437,49 @@ type ConfirmParams struct {
 	Remember *Remember `json:"remember,omitempty"`
 }
 
+// AnswerParams are the params of conversation/answer.
+type AnswerParams struct {
+	ID        string `json:"id"`
+	RequestID string `json:"requestId"`
+	InputReply
+}
+
+// AnswerResult is the result of conversation/answer.
+type AnswerResult struct {
+	Accepted   bool        `json:"accepted"`
+	ResolvedBy *ResolvedBy `json:"resolvedBy,omitempty"`
+}
+
+// RunToolParams are the params of conversation/runTool.
+type RunToolParams struct {
+	ID        string          `json:"id"`
+	Tool      string          `json:"tool"`
+	Arguments json.RawMessage `json:"arguments,omitempty"`
+}
+
+// RunToolResult is the result of conversation/runTool: OpenHands' observation, or
+// the error of a tool that could give none.
+type RunToolResult struct {
+	Observation json.RawMessage `json:"observation,omitempty"`
+	Error       string          `json:"error,omitempty"`
+}
+
+// RerunActionsResult is the result of conversation/rerunActions. OK tells that
+// every call gave an observation.
+type RerunActionsResult struct {
+	OK      bool          `json:"ok"`
+	Results []RerunResult `json:"results"`
+}
+
+// RerunResult is what came of one call that was carried out again.
+type RerunResult struct {
+	ActionID string `json:"actionId"`
+	Tool     string `json:"tool"`
+	RunToolResult
+	// Skipped says that the call was left out: it asks the user.
+	Skipped bool `json:"skipped,omitempty"`
+}
+
 // Remember asks not to be asked again for exactly these commands.
 type Remember struct {
 	// Scope is "conversation" or "workspace".
@@ -428,7 +495,7 @@ type ConfirmResult struct {
 // ResolvedBy says who answered a request and how.
 type ResolvedBy struct {
 	Client string `json:"client,omitempty"`
-	// Via is reply, confirm, run, reject, interrupt or rule.
+	// Via is reply, confirm, answer, run, reject, interrupt or rule.
 	Via string `json:"via"`
 }
 
@@ -643,7 +710,8 @@ type StateChangedNotification struct {
 type RequestResolvedNotification struct {
 	ID        string `json:"id"`
 	RequestID string `json:"requestId"`
-	// Outcome is approved, rejected or cancelled.
+	// Outcome is approved, rejected or cancelled; of an input approved means that it
+	// was answered, rejected that it was declined.
 	Outcome string     `json:"outcome"`
 	By      ResolvedBy `json:"by"`
 }
@@ -676,6 +744,42 @@ type ConfirmationReply struct {
 	Decision string    `json:"decision"`
 	Reason   string    `json:"reason,omitempty"`
 	Remember *Remember `json:"remember,omitempty"`
+}
+
+// InputParams are the params of conversation/requestInput.
+type InputParams struct {
+	ID        string `json:"id"`
+	RequestID string `json:"requestId"`
+	Message   string `json:"message"`
+	// Schema is a JSON Schema of an object, as MCP's elicitation has it: its
+	// properties are the fields of a form.
+	Schema json.RawMessage `json:"schema"`
+}
+
+// InputReply is a client's answer to conversation/requestInput; null means:
+// shown, still pending.
+type InputReply struct {
+	// Action is "accept", "decline" or "cancel".
+	Action string `json:"action"`
+	// Content fits the schema; only with accept.
+	Content json.RawMessage `json:"content,omitempty"`
+}
+
+// ExecuteToolParams are the params of conversation/executeTool.
+type ExecuteToolParams struct {
+	ID string `json:"id"`
+	// RunID is absent for a call by conversation/runTool or rerunActions.
+	RunID      string          `json:"runId,omitempty"`
+	ToolCallID string          `json:"toolCallId"`
+	Name       string          `json:"name"`
+	Arguments  json.RawMessage `json:"arguments"`
+}
+
+// ExecuteToolResult is a client's answer to conversation/executeTool.
+type ExecuteToolResult struct {
+	// Content is a string or a list of text and image content: what the model reads.
+	Content json.RawMessage `json:"content"`
+	IsError bool            `json:"isError,omitempty"`
 }
 
 // SecretValueParams are the params of conversation/secretValue.

@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/sourcegraph/jsonrpc2"
@@ -50,4 +51,10 @@ func (r *Router) cancelCall(id uint64) {
 	if err := r.stream.Notify(methodCancel, map[string]uint64{"id": id}); err != nil {
 		r.log.Debug("a call was not cancelled", "error", err)
 	}
+}
+
+// Refused tells whether the client refused a call with the given code.
+func Refused(err error, code int64) bool {
+	var refusal *jsonrpc2.Error
+	return errors.As(err, &refusal) && refusal.Code == code
 }

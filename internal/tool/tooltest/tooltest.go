@@ -226,7 +226,7 @@ func (s Suite) run(t *testing.T) {
 			t.Fatal(err)
 		}
 		checkDisplay(t, made.Describe(action, nil), event.StatusPending)
-		observation, err := made.Run(t.Context(), tool.Call{ID: "call", Action: action, Output: func(string) {}})
+		observation, err := made.Run(t.Context(), tool.Call{ID: "call", Action: action, Output: func(string) {}, Ask: decline})
 		if err != nil {
 			t.Errorf("%s: %v", args, err)
 			continue
@@ -252,6 +252,11 @@ func (s Suite) run(t *testing.T) {
 	}
 }
 
+// decline is a user who answers nothing.
+func decline(ctx context.Context, _ tool.Question) (tool.Answer, error) {
+	return tool.Answer{Action: "decline"}, ctx.Err()
+}
+
 func checkDisplay(t *testing.T, d event.Display, status string) {
 	t.Helper()
 	if d.Kind == "" || d.Title == "" || strings.ContainsAny(d.Title+d.Summary, "\n\r") {
@@ -273,7 +278,7 @@ func (s Suite) cancelled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = made.Run(ctx, tool.Call{ID: "call", Action: action, Output: func(string) {}})
+		_, err = made.Run(ctx, tool.Call{ID: "call", Action: action, Output: func(string) {}, Ask: decline})
 		if err != nil && !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", args, err)
 		}
