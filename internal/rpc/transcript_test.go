@@ -488,12 +488,15 @@ func brief(info map[string]any) string {
 var (
 	uuids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	times = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z?`)
-	pids  = regexp.MustCompile(`("pid":)"?\d+"?`)
+	// Where a line is cut depends on how long the paths of the test are.
+	cut  = regexp.MustCompile(`\S*…"`)
+	pids = regexp.MustCompile(`("pid":)"?\d+"?`)
 )
 
 func (s *session) normal(text string) string {
 	text = strings.ReplaceAll(text, s.root, "$DIR")
 	text = strings.ReplaceAll(text, s.base, "$BASE")
+	text = cut.ReplaceAllString(text, `…"`)
 	text = times.ReplaceAllString(text, "$$TIME")
 	text = pids.ReplaceAllString(text, "${1}0")
 	return uuids.ReplaceAllStringFunc(text, func(id string) string {
