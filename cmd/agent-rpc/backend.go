@@ -122,7 +122,7 @@ func newAgents(cfg *config.Config, m *models, registry *tool.Registry, host rpc.
 			Execute: executor(host), ExecuteTimeout: time.Duration(settings.ClientToolTimeout * float64(time.Second)),
 			Home: cfg.Home(), Trusted: cfg.Trusted, Private: cfg.ServerKeys(), Warn: warn,
 		}
-		if !env.Stored {
+		if env.Stored == nil {
 			spec, err := withDefaults(env.Spec, settings.Agent)
 			if err != nil {
 				return nil, err

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -114,7 +115,7 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 		env.Seal = func(string) string { return llm.SecretMask }
 	}
 	parse := ParseSpec
-	if env.Stored {
+	if env.Stored != nil {
 		parse = parseStored
 	}
 	spec, err := parse(env.Spec)
@@ -146,7 +147,7 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 		return nil, &conversation.ValueError{Field: "clientTools", Message: err.Error()}
 	}
 	a.tools, err = deps.Tools.Open(tool.Env{Workspace: ws, Dir: env.Dir, Secrets: env.Secrets, Mask: env.Mask},
-		tool.Selection{Specs: specs, BuiltIns: spec.builtIns(), Filter: spec.FilterToolsRegex, Extra: extra})
+		tool.Selection{Specs: a.present(specs), BuiltIns: slices.DeleteFunc(spec.builtIns(), a.foreign), Filter: spec.FilterToolsRegex, Extra: extra})
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "agent.tools", Message: err.Error()}
 	}

@@ -131,6 +131,25 @@ func (a *Agent) Lacks(stored json.RawMessage) (names []string) {
 	return names
 }
 
+// present leaves out the tools that only the program knew which held the
+// conversation before: it opens all the same, and stays what it is for that one.
+func (a *Agent) present(specs []tool.Spec) []tool.Spec {
+	return slices.DeleteFunc(slices.Clone(specs), func(t tool.Spec) bool { return a.foreign(t.Name) })
+}
+
+// foreign tells that a tool is not here and that the stored agent has it.
+func (a *Agent) foreign(name string) bool {
+	if a.env.Stored == nil || a.deps.Tools.Has(name) {
+		return false
+	}
+	before, err := ParseSpec(a.env.Stored)
+	if err != nil || !slices.Contains(append(before.toolNames(), before.builtIns()...), name) {
+		return false
+	}
+	a.deps.Log.Warn("the conversation has a tool that is not here", "conversation", a.env.ConversationID, "tool", name)
+	return true
+}
+
 func (s *Spec) toolNames() (names []string) {
 	for _, t := range s.Tools {
 		names = append(names, t.Name)

@@ -9,6 +9,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/agent-rpc/agent-rpc/internal/agent"
+	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/tool"
+	"github.com/agent-rpc/agent-rpc/internal/tool/finish"
+	"github.com/agent-rpc/agent-rpc/internal/tool/think"
 )
 
 // keys gives the members of a JSON object in their order.
@@ -120,4 +124,33 @@ func FuzzParseSpec(f *testing.F) {
 			t.Fatalf("%+v and %v", s, err)
 		}
 	})
+}
+
+// TestStoredTools: a conversation opens that was held with tools of another
+// program, and keeps them; a tool that is given must be there.
+func TestStoredTools(t *testing.T) {
+	open := func(spec, stored string) (*agent.Agent, error) {
+		env := conversation.AgentEnv{Spec: json.RawMessage(spec), Workspace: t.TempDir()}
+		if stored != "" {
+			env.Stored = json.RawMessage(stored)
+		}
+		return agent.New(agent.Deps{Models: &model{}, Tools: tool.NewRegistry(finish.Entry(), think.Entry())}, env)
+	}
+	const theirs = `{"tools":[{"name":"browser_tool_set","params":{"headless":true}}],"include_default_tools":["FinishTool","VisionInspectTool"]}`
+	a, err := open(theirs, theirs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if spec := string(a.Spec()); !strings.Contains(spec, `"browser_tool_set","params":{"headless":true}`) || !strings.Contains(spec, "VisionInspectTool") || strings.Contains(spec, "condenser") {
+		t.Errorf("the agent is stored as %s", spec)
+	}
+	lost := a.Lacks(json.RawMessage(`{"tools":[{"name":"browser_tool_set"},{"name":"other"}],"include_default_tools":["FinishTool"]}`))
+	if len(lost) != 1 || lost[0] != "other" {
+		t.Errorf("it lacks %v, want other", lost)
+	}
+	for _, stored := range []string{"", theirs} {
+		if _, err := open(`{"tools":[{"name":"frobnicate"}]}`, stored); err == nil {
+			t.Errorf("a tool that is not there was taken, with %q stored", stored)
+		}
+	}
 }

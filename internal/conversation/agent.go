@@ -161,9 +161,10 @@ type AgentEnv struct {
 	// Spec is the Agent JSON given or stored, every field optional; nil for the
 	// configured default.
 	Spec json.RawMessage
-	// Stored tells that the conversation has an agent already, whether or not the
-	// Spec changes it: what that one lacks is not to be filled in.
-	Stored bool
+	// Stored is the agent that the conversation has already, whether or not the Spec
+	// changes it; nil if it has none. What it lacks is not to be filled in, and it
+	// may name tools of another program.
+	Stored json.RawMessage
 	// ClientTools are the tools that the client carries out, each an OpenHands
 	// ClientToolSpec; those of a stored agent are among them.
 	ClientTools []ClientTool

@@ -19,6 +19,7 @@ import openhands.tools.file_editor  # noqa: F401  the tools register their kinds
 import openhands.tools.task_tracker  # noqa: F401
 import openhands.tools.terminal  # noqa: F401
 from openhands.sdk import LLM, Agent, Conversation, LocalConversation, Message, TextContent, Tool
+from openhands.sdk.context import AgentContext, KeywordTrigger, Skill
 from openhands.sdk.context.condenser import LLMSummarizingCondenser, NoOpCondenser, PipelineCondenser
 from openhands.sdk.context.condenser.base import CondenserBase
 from openhands.sdk.context.view import View
@@ -190,6 +191,13 @@ def agents():
         system_prompt="You are brief.",
         include_default_tools=["FinishTool"],
         tool_concurrency_limit=2,
+    )
+    # Tools and servers that another program may not have.
+    yield Agent(
+        llm=model(),
+        tools=[Tool(name="terminal"), Tool(name="browser_tool_set", params={"headless": True})],
+        agent_context=AgentContext(skills=[Skill(name="git", content="Commit often.", trigger=KeywordTrigger(keywords=["commit"]))], system_message_suffix="Be brief."),
+        mcp_config={"files": {"command": "no-such-server", "args": ["x"]}},
     )
 
 
