@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -24,6 +25,7 @@ func TestInterchange(t *testing.T) {
 	s := newSDK(t)
 	for name, part := range map[string]func(*testing.T, *sdk){
 		"kinds of events":          kindsOfEvents,
+		"members":                  membersOfTheClass,
 		"codec":                    codecOfTheSDK,
 		"what we wrote":            whatWeWrote,
 		"what waits":               whatWaits,
@@ -69,6 +71,33 @@ func kindsOfEvents(t *testing.T, s *sdk) {
 	}
 	if !slices.Equal(kinds, slices.Sorted(maps.Keys(shown))) {
 		t.Errorf("the SDK knows %v, the examples are %v", kinds, slices.Sorted(maps.Keys(shown)))
+	}
+}
+
+// membersOfTheClass: docs/openhands.md has a row for each member that the SDK's
+// LocalConversation has.
+func membersOfTheClass(t *testing.T, s *sdk) {
+	page, err := os.ReadFile("../../docs/openhands.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]bool{}
+	for line := range strings.Lines(string(page)) {
+		if first, _, ok := strings.Cut(strings.TrimPrefix(line, "| "), " | "); ok && strings.HasPrefix(line, "| `") {
+			for name := range strings.SplitSeq(first, ", ") {
+				rows[strings.Trim(name, "`")] = true
+			}
+		}
+	}
+	var members []string
+	s.ask(t, &members, "members")
+	if len(members) < 40 {
+		t.Errorf("the SDK has only the members %v", members)
+	}
+	for _, name := range members {
+		if !rows[name] {
+			t.Errorf("docs/openhands.md has no row for %s", name)
+		}
 	}
 }
 

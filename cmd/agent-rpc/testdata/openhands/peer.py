@@ -250,6 +250,14 @@ def kinds():
     return sorted({c.__name__ for c in below(Event) if not inspect.isabstract(c) and c.__module__.startswith("openhands.")})
 
 
+def members():
+    """The class: parameters of its constructor, properties and methods."""
+    import inspect
+
+    names = [n for n, _ in inspect.getmembers(LocalConversation)] + list(inspect.signature(LocalConversation.__init__).parameters)
+    return sorted({n for n in names if not n.startswith("_")} - {"self"})
+
+
 def accept(base, texts):
     """Reads the texts and writes them again."""
     read = TypeAdapter(bases[base])
@@ -385,7 +393,7 @@ def close(id):
     opened.pop(id).close()
 
 
-commands = {f.__name__: f for f in (examples, kinds, accept, create, seen, say, script, run, policy, analyzer, do, status, log, many, close)}
+commands = {f.__name__: f for f in (examples, kinds, members, accept, create, seen, say, script, run, policy, analyzer, do, status, log, many, close)}
 
 for line in sys.stdin:
     ask = json.loads(line)
