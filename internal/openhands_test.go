@@ -64,6 +64,8 @@ func TestOpenHandsPage(t *testing.T) {
 		sources, known := tests[m[1]]
 		if !known {
 			t.Errorf("docs/openhands.md names %s, which is no test", m[1])
+		} else if _, err := os.Stat("rpc/testdata/" + m[2] + ".txtar"); m[1] == "TestTranscripts" && err == nil {
+			continue
 		} else if m[2] != "" && !slices.ContainsFunc(sources, func(s string) bool { return strings.Contains(s, `"`+m[2]+`"`) }) {
 			t.Errorf("docs/openhands.md names %s/%s, which is no part of that test", m[1], m[2])
 		}
