@@ -28,6 +28,7 @@ func TestInterchange(t *testing.T) {
 		"members":                  membersOfTheClass,
 		"codec":                    codecOfTheSDK,
 		"what we wrote":            whatWeWrote,
+		"tools of the client":      toolsOfTheClient,
 		"what waits":               whatWaits,
 		"what the SDK wrote":       whatTheSDKWrote,
 		"states of the SDK":        statesOfTheSDK,
@@ -306,6 +307,45 @@ func sameView(t *testing.T, stored [][]byte, is seen) {
 	if !slices.Equal(ids, is.View) {
 		t.Errorf("we show the model\n%v\nthe SDK\n%v", ids, is.View)
 	}
+}
+
+// toolsOfTheClient: a tool that the editor carries out, a secret that the editor
+// keeps, and hooks are in our files what the SDK knows.
+func toolsOfTheClient(t *testing.T, s *sdk) {
+	p := newPlace(t, anew+`{"calls": [{"pick": {"colour": "red"}}, {"terminal": {"command": "echo once >> ran"}}]} "Done."`)
+	h := p.start()
+	h.initialize(`"executeTool":true`)
+	id := h.create(`"secrets":{"ASKED":{"kind":"ClientSecret","description":"kept by the editor"}},
+		"clientTools":[{"name":"pick","description":"Picks a colour.","parameters":{"type":"object","properties":{"colour":{"type":"string"}},"required":["colour"]}}],
+		"hookConfig":{"pre_tool_use":[{"matcher":"terminal","hooks":[{"command":"echo '{\"decision\":\"deny\",\"reason\":\"not today\"}'; exit 2"}]}]}`)
+	run := h.say(id, "Pick one")
+	asked := h.await("the call of the tool", func(f *frame) bool { return f.Method == "conversation/executeTool" })
+	h.frame(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"content":"picked"}}`, asked.ID))
+	if i := h.settled(run); i.Status != "finished" {
+		t.Fatalf("the run ended as %+v %+v", i, i.Error)
+	}
+	h.shutdown()
+	stored := p.stored(id)
+	for _, kind := range []string{"HookExecutionEvent", "UserRejectObservation", "ObservationEvent"} {
+		if count(t, stored, kind) != 1 {
+			t.Errorf("%d %s", count(t, stored, kind), kind)
+		}
+	}
+	// With agent=None the SDK reads the events before it knows the stored tools of
+	// the client, and fails at its own as it does at ours.
+	s.ask(t, nil, "create", p.conversations(), p.folder, id, "new")
+	is := s.seen(t, id)
+	sameEvents(t, stored, is)
+	sameView(t, stored, is)
+	if value, known := is.Secrets["ASKED"]; !known || value != nil {
+		t.Errorf("secrets %v; ASKED is to be known and without a value", is.Secrets)
+	}
+	_, state := p.baseState(id)
+	sameJSON(t, "hook_config", state["hook_config"], is.State["hook_config"])
+	if !slices.Contains(is.Tools, "pick") {
+		t.Errorf("the SDK's agent has the tools %v", is.Tools)
+	}
+	s.ask(t, nil, "close", id)
 }
 
 // whatWaits: an action that waits with us waits in the SDK, which may reject it;
