@@ -41,7 +41,7 @@ var layers = map[string][]string{
 	"internal/rpc/protocol":           {"internal/conversation/event"},
 	"internal/rpc":                    {"internal/conversation", "internal/workspace"},
 	"internal/client":                 {"internal/rpc/protocol", "internal/conversation/event"},
-	"internal/visualize":              {"internal/rpc/protocol", "internal/conversation/event"},
+	"internal/visualize":              {"internal/rpc/protocol", "internal/conversation/event", "internal/conversation/form"},
 	// It measures the built program from outside, as a client does.
 	"internal/bench": {},
 }

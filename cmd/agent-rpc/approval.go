@@ -22,6 +22,8 @@ type approval struct {
 	stop    func()
 	// reason is what was typed of a reason; nil until r was pressed.
 	reason *string
+	// answers is what was typed of an answer; nil for approvals.
+	answers *answers
 }
 
 // armTime is how long a question stands before keys count: who was typing when
@@ -54,16 +56,23 @@ func (a *approval) arm() {
 	a.prompt()
 }
 
-func (a *approval) prompt() { fmt.Fprint(os.Stderr, "  Approve? ") }
+func (a *approval) prompt() {
+	if a.answers != nil {
+		fmt.Fprint(os.Stderr, a.answers.prompt())
+		return
+	}
+	fmt.Fprint(os.Stderr, "  Approve? ")
+}
 
 // ask puts the question, or ends where nobody can answer it.
 func (s *session) ask(ctx context.Context) {
-	if s.info.Status != protocol.StatusWaitingForConfirmation || s.approval != nil {
+	waits := s.info.Status == protocol.StatusWaitingForConfirmation || s.info.Status == protocol.StatusWaitingForInput
+	if !waits || s.approval != nil {
 		return
 	}
 	var p *protocol.Pending
 	for i := range s.info.Pending {
-		if s.info.Pending[i].Kind != "input" && !s.asked[s.info.Pending[i].RequestID] {
+		if !s.asked[s.info.Pending[i].RequestID] {
 			p = &s.info.Pending[i]
 			break
 		}
@@ -75,7 +84,10 @@ func (s *session) ask(ctx context.Context) {
 		s.asked[p.RequestID] = true
 		s.put(*p)
 		s.approval = &approval{pending: *p, listen: s.keyboard.listen, timer: time.NewTimer(armTime), stop: func() {}}
-	case s.answer != nil:
+		if p.Kind == kindInput {
+			s.approval.answers = newAnswers(*p)
+		}
+	case s.answer != nil && p.Kind != kindInput:
 		s.asked[p.RequestID] = true
 		s.view.Ask(*p, false)
 		s.view.Notice(s.answer(*p))
@@ -119,7 +131,11 @@ func (s *session) typed(ctx context.Context, keys []byte, ok bool) {
 		s.end(exitWaiting)
 		return
 	}
-	if a.reason != nil {
+	switch {
+	case a.answers != nil:
+		s.typedAnswer(ctx, string(keys))
+		return
+	case a.reason != nil:
 		s.typedReason(ctx, string(keys))
 		return
 	}
@@ -150,27 +166,39 @@ func (s *session) typed(ctx context.Context, keys []byte, ok bool) {
 // question.
 func (s *session) typedReason(ctx context.Context, keys string) {
 	a := s.approval
-	text := *a.reason
+	text, end := edit(*a.reason, keys)
+	switch {
+	case end == entered && strings.TrimSpace(text) != "":
+		fmt.Fprintln(os.Stderr)
+		s.decide(ctx, protocol.ConfirmParams{Decision: "reject", Reason: strings.TrimSpace(text)})
+	case end != typing:
+		fmt.Fprintln(os.Stderr)
+		a.reason = nil
+		a.prompt()
+	default:
+		*a.reason = text
+		s.redraw("  Reason? ", text)
+	}
+}
+
+// typing, entered and escaped say what a key did to a line of text.
+const (
+	typing = iota
+	entered
+	escaped
+)
+
+// edit applies keys to a line of text. What comes after Enter is dropped.
+func edit(text, keys string) (line string, end int) {
 	for i := 0; i < len(keys); {
 		r, n := utf8.DecodeRuneInString(keys[i:])
 		switch {
 		case r == '\r' || r == '\n':
-			fmt.Fprintln(os.Stderr)
-			if text = strings.TrimSpace(text); text == "" {
-				a.reason = nil
-				a.prompt()
-				return
-			}
-			s.decide(ctx, protocol.ConfirmParams{Decision: "reject", Reason: text})
-			return
+			return text, entered
 		case r == 0x1b && len(keys) == 1:
-			fmt.Fprintln(os.Stderr)
-			a.reason = nil
-			a.prompt()
-			return
+			return text, escaped
 		case r == 0x1b: // an arrow or the like: nothing to move to
-			i = len(keys)
-			continue
+			return text, typing
 		case r == 0x7f || r == 0x08:
 			if _, last := utf8.DecodeLastRuneInString(text); last > 0 {
 				text = text[:len(text)-last]
@@ -183,9 +211,12 @@ func (s *session) typedReason(ctx context.Context, keys string) {
 		}
 		i += n
 	}
-	*a.reason = text
-	// The whole line again: widths of characters then need no counting back.
-	fmt.Fprint(os.Stderr, "\r"+clearLine(s.noColor)+"  Reason? "+escape(text))
+	return text, typing
+}
+
+// redraw writes the line again: widths of characters then need no counting back.
+func (s *session) redraw(prompt, text string) {
+	fmt.Fprint(os.Stderr, "\r"+clearLine(s.noColor)+prompt+escape(text))
 }
 
 // clearLine empties the line where the terminal can.

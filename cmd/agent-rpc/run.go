@@ -13,6 +13,7 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/client"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 // runFlags are the flags of run.
@@ -43,10 +44,11 @@ func newRun() *cobra.Command {
 Risky actions wait for your answer: y approves, n rejects and ends the run,
 r rejects with a reason that the agent reads. Nothing is approved by default, by
 Enter, by keys typed before the question, or where there is no terminal.
+Where the agent asks you something, type your answer or its number; Esc declines.
 Ctrl+C pauses at the next step, a second Ctrl+C stops at once.
 
 Exit codes: 0 finished · 1 error · 2 wrong usage · 3 stuck · 4 step limit or
-budget · 5 waiting for approval · 130 paused, stopped or rejected by you.`,
+budget · 5 waiting for you · 130 paused, stopped or rejected by you.`,
 		Example: `  agent-rpc run "Fix the failing test"
   git diff | agent-rpc run -                     the task from stdin
   agent-rpc run -c 7f3a "Now document it"        continue a conversation
@@ -125,7 +127,7 @@ func runTask(cmd *cobra.Command, f *runFlags, args []string) (err error) {
 	signals, stopSignals := watchSignals()
 	defer stopSignals()
 	ctx, begun := untilSignal(cmd.Context(), signals)
-	c, err := connect(ctx, folder, env...)
+	c, err := connectAs(ctx, folder, f.input(), env...)
 	if err != nil {
 		begun()
 		return err
@@ -155,6 +157,14 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 		return &problem{fmt.Sprintf("--max-budget %v is no amount", f.budget), "give an amount in USD, or 0 for no limit", exitUsage}
 	}
 	return nil
+}
+
+// input tells the server whether somebody is there to answer questions.
+func (f *runFlags) input() *protocol.Flag {
+	if f.json || !term.IsTerminal(int(os.Stdin.Fd())) || !term.IsTerminal(int(os.Stderr.Fd())) {
+		return nil
+	}
+	return &protocol.Flag{}
 }
 
 // env is what the server's environment has beyond ours.
@@ -280,7 +290,7 @@ func closing(c *client.Client, err *error) {
 
 // begin sends the task, or goes on with what there is.
 func (s *session) begin(ctx context.Context, task string) error {
-	switch waits := s.info.Status == protocol.StatusWaitingForConfirmation; {
+	switch waits := s.info.Status == protocol.StatusWaitingForConfirmation || s.info.Status == protocol.StatusWaitingForInput; {
 	case task != "":
 		sent, err := s.client.SendMessage(ctx, s.info.ID, task, true)
 		if err != nil {

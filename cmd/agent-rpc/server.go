@@ -21,6 +21,12 @@ const startTime = 20 * time.Second
 // connect starts this program as a server, as an editor would, with folder as
 // the workspace. The environment is extended by env.
 func connect(ctx context.Context, folder string, env ...string) (*client.Client, error) {
+	return connectAs(ctx, folder, nil, env...)
+}
+
+// connectAs is connect for a client that can put the questions of tools to the
+// user, if input is not nil.
+func connectAs(ctx context.Context, folder string, input *protocol.Flag, env ...string) (*client.Client, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, &problem{"this program can't find itself: " + err.Error(), "start it by its full path", exitError}
@@ -33,7 +39,7 @@ func connect(ctx context.Context, folder string, env ...string) (*client.Client,
 	defer cancel()
 	err = c.Initialize(ctx, client.Hello{
 		Name: "agent-rpc run", Version: versionOf().Version, Folder: folder,
-		Options: protocol.ClientOptions{Deltas: &protocol.DeltaOptions{MaxHz: 10}, Confirmation: &protocol.Flag{}},
+		Options: protocol.ClientOptions{Deltas: &protocol.DeltaOptions{MaxHz: 10}, Confirmation: &protocol.Flag{}, Input: input},
 	})
 	if errors.Is(err, context.Canceled) {
 		_ = c.Abort() // nobody waits for it any more

@@ -255,10 +255,8 @@ func (s *session) state(ctx context.Context, info protocol.Info) {
 		if s.approval != nil {
 			s.stopAsking()
 		}
-	case protocol.StatusWaitingForConfirmation:
+	case protocol.StatusWaitingForConfirmation, protocol.StatusWaitingForInput:
 		s.ask(ctx)
-	case protocol.StatusWaitingForInput:
-		s.end(exitWaiting)
 	case protocol.StatusIdle:
 		// A run that was only accepted is idle still; one that was rejected is again.
 		if info.StopReason != "" {
@@ -315,9 +313,13 @@ func codeOf(info protocol.Info) int {
 func (s *session) stop(ctx context.Context) error {
 	s.view.Still()
 	if s.approval != nil {
+		waits := "It waits for approval still; nothing was run."
+		if s.approval.answers != nil {
+			waits = "The question waits still; nothing was answered."
+		}
 		s.stopAsking()
 		fmt.Fprintln(os.Stderr)
-		s.view.Notice("It waits for approval still; nothing was run.")
+		s.view.Notice(waits)
 		s.end(exitInterrupted)
 		return nil
 	}

@@ -157,7 +157,7 @@ func (c *Client) answer(m message) error {
 	}
 	r := out{JSONRPC: "2.0", ID: m.ID}
 	switch m.Method {
-	case protocol.RequestConfirmation, "window/workDoneProgress/create", "window/showMessageRequest":
+	case protocol.RequestConfirmation, protocol.RequestInput, "window/workDoneProgress/create", "window/showMessageRequest":
 		r.Result = json.RawMessage("null")
 	case "workspace/configuration":
 		var p struct {

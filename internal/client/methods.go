@@ -97,6 +97,11 @@ func (c *Client) Confirm(ctx context.Context, p protocol.ConfirmParams) (protoco
 	return call[protocol.ConfirmResult](ctx, c, protocol.MethodConfirm, p)
 }
 
+// Answer is conversation/answer.
+func (c *Client) Answer(ctx context.Context, p protocol.AnswerParams) (protocol.AnswerResult, error) {
+	return call[protocol.AnswerResult](ctx, c, protocol.MethodAnswer, p)
+}
+
 // Delete is conversation/delete.
 func (c *Client) Delete(ctx context.Context, id string) error {
 	return c.Call(ctx, protocol.MethodDelete, protocol.IDParams{ID: id}, nil)

@@ -260,7 +260,7 @@ func (c *Conversation) answerInput(ctx context.Context, a InputReply, accepted f
 // onlyAsks tells whether all that goes on are questions that may be asked again,
 // so that the run can wait over a restart.
 func (c *Conversation) onlyAsks() bool {
-	if c.run == nil || len(c.side.Inputs) == 0 || c.run.interrupting || c.run.pausing {
+	if c.run == nil || len(c.side.Inputs) == 0 || c.run.interrupting {
 		return false
 	}
 	for _, in := range c.side.Inputs {

@@ -57,6 +57,10 @@ type model struct {
 	open      []string // calls without an answer
 	batch     []string // those that are carried out
 	finishing bool
+	held      *work // the call that goes on, once it has asked
+	question  bool  // it waits for an answer
+	repeats   bool  // it can wait over a restart
+	detached  bool  // it does: there is no call any more
 	steer     []string
 	queue     []string
 	said      []string // what the observer is told
@@ -158,7 +162,7 @@ func (m *model) step() {
 }
 
 func (m *model) end(s conversation.Status, why conversation.StopReason) {
-	m.run, m.phase, m.pausing = false, "", false
+	m.run, m.phase, m.pausing, m.held = false, "", false, nil
 	m.status, m.reason = s, why
 	if why != conversation.StopPaused {
 		m.requeue()
@@ -187,6 +191,10 @@ func (m *model) rejectOpen(reason string) {
 }
 
 func (m *model) interrupted() {
+	if m.question {
+		m.tell("cancelled via interrupt")
+		m.question, m.detached = false, false
+	}
 	m.failOpen()
 	m.tell("interrupt")
 	m.end(conversation.Paused, conversation.StopInterrupted)
@@ -203,18 +211,45 @@ func (m *model) takeQueue() {
 
 func (m *model) waits() bool { return m.status == conversation.WaitingForConfirmation }
 
+func (m *model) working() conversation.Status {
+	switch {
+	case m.question:
+		return conversation.WaitingForInput
+	case m.pausing:
+		return conversation.Pausing
+	}
+	return conversation.Running
+}
+
+// answered goes on with the call that asked. Where it waited over a restart it is
+// made again.
+func (m *model) answered(outcome, via string) {
+	m.tell("%s via %s", outcome, via)
+	m.question = false
+	m.status = m.working()
+	if m.detached {
+		m.act()
+	}
+}
+
 // The moves: each makes one in the conversation and in the model.
 
 func (m *model) actions() map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"":          m.check,
 		"agent":     m.agent,
-		"agent ":    m.agent, // twice as likely as what disturbs it
+		"agent ":    m.agent, // more likely than what disturbs it
+		"agent  ":   m.agent,
+		"agent   ":  m.agent,
 		"run":       m.doRun,
 		"send":      m.send,
 		"pause":     m.pause,
 		"interrupt": m.interrupt,
 		"confirm":   m.confirm,
+		"ask":       m.ask,
+		"ask ":      m.ask,
+		"answer":    m.reply,
+		"tool":      m.tool,
 		"reject":    m.reject,
 		"policy":    m.policy,
 		"reopen":    m.reopen,
@@ -285,7 +320,16 @@ func (m *model) answer(t *rapid.T) {
 }
 
 func (m *model) result(t *rapid.T) {
-	w := m.rig.acting()
+	w := m.held
+	if w == nil {
+		w = m.rig.acting()
+	}
+	m.held = nil
+	if m.question {
+		m.tell("cancelled via rule")
+		m.question = false
+		m.status = m.working()
+	}
 	id := w.action.ToolCallID
 	if len(m.batch) == 0 || id != m.batch[0] {
 		t.Fatalf("%s is carried out, want %v", id, m.batch)
@@ -364,8 +408,12 @@ func (m *model) send(t *rapid.T) {
 			m.status, m.reason = conversation.Running, ""
 			m.advance()
 		}
+		if m.question {
+			m.answered("rejected", "reject")
+		}
 	}
 	sent, err := m.rig.send(text, "", run, busy)
+	defer m.askAgain(t, conversation.InputDecline)
 	if (err != nil) != refused || sent.Disposition != want {
 		t.Fatalf("sent %+v, %v; want %q", sent, err, want)
 	}
@@ -374,8 +422,9 @@ func (m *model) send(t *rapid.T) {
 func (m *model) pause(t *rapid.T) {
 	want := m.status
 	switch {
-	case m.phase != "":
-		m.pausing, m.status = true, conversation.Pausing
+	case m.phase != "" || m.question:
+		m.pausing = true
+		m.status = m.working()
 		want = conversation.Pausing
 	case m.status == conversation.Idle:
 		m.tell("pause")
@@ -389,7 +438,7 @@ func (m *model) pause(t *rapid.T) {
 
 func (m *model) interrupt(*rapid.T) {
 	switch {
-	case m.phase != "":
+	case m.phase != "" || m.question:
 		m.interrupted()
 	case m.waits():
 		m.tell("cancelled via interrupt")
@@ -463,13 +512,88 @@ func (m *model) policy(*rapid.T) {
 	m.rig.setPolicy(map[bool]string{true: always, false: never}[m.always])
 }
 
+// ask lets the call that goes on ask the user.
+func (m *model) ask(t *rapid.T) {
+	if m.phase != "act" || m.question {
+		t.Skip("nothing that could ask goes on")
+	}
+	if m.held == nil {
+		m.held = m.rig.acting()
+	}
+	m.question, m.repeats = true, rapid.Bool().Draw(t, "repeatable")
+	m.status = m.working()
+	m.tell(`asks "Which colour?"`)
+	m.rig.asks(m.held, m.repeats)
+}
+
+func (m *model) reply(t *rapid.T) {
+	if !m.question {
+		t.Skip("nobody asks")
+	}
+	answer := accept(m.rig.requestID(), `{"answer":"blue"}`)
+	if rapid.Bool().Draw(t, "wrong") {
+		wrong := answer
+		wrong.Content = []byte(`{}`)
+		var value *conversation.ValueError
+		if accepted, _, err := m.rig.reply(wrong); accepted || !errors.As(err, &value) {
+			t.Fatalf("an answer that does not fit: %t, %v", accepted, err)
+		}
+	}
+	outcome := "approved"
+	if rapid.Bool().Draw(t, "declines") {
+		answer.Action, outcome = conversation.InputDecline, "rejected"
+	}
+	m.answered(outcome, "answer")
+	if accepted, _, err := m.rig.reply(answer); !accepted || err != nil {
+		t.Fatalf("answer: %t, %v", accepted, err)
+	}
+	m.askAgain(t, answer.Action)
+}
+
+// askAgain is what a call does that is made again: it asks, and has its answer at
+// once.
+func (m *model) askAgain(t *rapid.T, want conversation.InputAction) {
+	if !m.detached || m.question {
+		return
+	}
+	m.detached = false
+	m.held = m.rig.acting()
+	if got := <-m.rig.asks(m.held, true); got.err != nil || got.Action != want {
+		t.Fatalf("the call that is made again got %+v", got)
+	}
+}
+
+// tool makes a call outside of a run.
+func (m *model) tool(t *rapid.T) {
+	d := m.rig.runTool("terminal")
+	if m.run {
+		var busy *conversation.BusyError
+		if !errors.As(d.err, &busy) {
+			t.Fatalf("a call during a run: %v", d.err)
+		}
+		return
+	}
+	w := m.rig.acting()
+	w.answers <- answer{event: observed(w.action, "done")}
+	m.rig.info()
+	if d.over != 1 || d.err != nil || d.result.Observation == nil {
+		t.Fatalf("the call gave %+v", d)
+	}
+}
+
 func (m *model) reopen(t *rapid.T) {
-	if m.phase != "" {
+	switch {
+	case m.question && (m.repeats || m.detached):
+		m.phase, m.held, m.detached, m.pausing = "", nil, true, false
+	case m.phase != "":
 		m.interrupted()
 	}
 	m.rig.close()
 	m.compare(t)
 	m.rig.reopen()
+	if m.question {
+		m.tell(`asks "Which colour?"`)
+	}
 	if m.waits() {
 		m.tell("asks %d", len(m.open))
 	}
@@ -494,7 +618,11 @@ func (m *model) check(t *rapid.T) {
 	m.rig.agent.mu.Lock()
 	thinks, acts := len(m.rig.agent.thinks), len(m.rig.agent.acts)
 	m.rig.agent.mu.Unlock()
-	if got := fmt.Sprint(thinks, acts); got != map[string]string{"": "0 0", "think": "1 0", "act": "0 1"}[m.phase] {
+	want := map[string]string{"": "0 0", "think": "1 0", "act": "0 1"}[m.phase]
+	if m.held != nil {
+		want = "0 0" // it was taken
+	}
+	if got := fmt.Sprint(thinks, acts); got != want {
 		t.Errorf("%d model calls and %d tool calls go on, want %q", thinks, acts, m.phase)
 	}
 	m.compare(t)
@@ -507,7 +635,7 @@ func (m *model) check(t *rapid.T) {
 func (m *model) compare(t *rapid.T) {
 	told := slices.DeleteFunc(m.rig.rec.told(), func(line string) bool {
 		switch conversation.Status(line) {
-		case conversation.Pausing, conversation.Paused, conversation.WaitingForConfirmation:
+		case conversation.Pausing, conversation.Paused, conversation.WaitingForConfirmation, conversation.WaitingForInput:
 			return true
 		}
 		return false

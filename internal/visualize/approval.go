@@ -10,9 +10,13 @@ import (
 )
 
 func (r *rich) ask(a *asking) {
-	for i := range a.pending.Actions {
-		r.group("ask")
-		r.askOne(a, i)
+	if a.pending.Kind == kindInput {
+		r.question(a.pending)
+	} else {
+		for i := range a.pending.Actions {
+			r.group("ask")
+			r.askOne(a, i)
+		}
 	}
 	if !a.keys {
 		return
@@ -25,6 +29,20 @@ func (r *rich) ask(a *asking) {
 		l = l.add(bold, k[0]).add(normal, " "+k[1])
 	}
 	r.set(l, r.width-1, 2)
+}
+
+// question puts what a tool asks.
+func (r *rich) question(p *protocol.Pending) {
+	r.group("ask")
+	message, lines := question(p)
+	mark := line{}.add(yellow, "?").add(normal, " ")
+	for text := range strings.SplitSeq(message, "\n") {
+		r.set(append(mark, line{}.add(normal, text)...), r.measure(), 2)
+		mark = line{}.pad(2)
+	}
+	for _, text := range lines {
+		r.block(line{}.add(normal, text), r.measure(), 2)
+	}
 }
 
 func (r *rich) askOne(a *asking, i int) {

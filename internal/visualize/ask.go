@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/form"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 	"github.com/aymanbagabas/go-udiff"
 )
@@ -59,6 +60,31 @@ func (v *View) Ask(p protocol.Pending, keys bool) {
 	v.print.ask(&asking{&p, v.info.ConfirmationPolicy, v.options.Workspace, keys})
 }
 
+// kindInput is the kind of a question, which is answered, not decided.
+const kindInput = "input"
+
+// question is what a tool asks, line by line: its words, and the fields of its
+// form with what may be chosen.
+func question(p *protocol.Pending) (message string, lines []string) {
+	f, err := form.Parse(p.Schema)
+	if err != nil {
+		return p.Message, nil // it can be declined
+	}
+	for _, field := range f.Fields {
+		if len(f.Fields) > 1 || field.Description != "" {
+			text := field.Title
+			if field.Description != "" {
+				text += ": " + field.Description
+			}
+			lines = append(lines, text)
+		}
+		for i, c := range field.Choices {
+			lines = append(lines, fmt.Sprintf("%d  %s", i+1, c.Label))
+		}
+	}
+	return p.Message, lines
+}
+
 // WholeDiff prints the changes that wait for the user with more lines around
 // them.
 func (v *View) WholeDiff(p protocol.Pending) {
@@ -89,6 +115,9 @@ func Keys(p protocol.Pending) string {
 
 // KeyHelp says what the keys do, such as "y approve · n reject".
 func KeyHelp(p protocol.Pending) [][2]string {
+	if p.Kind == kindInput {
+		return [][2]string{{"Enter", "answer"}, {"Esc", "decline"}}
+	}
 	all, command := "", "this command"
 	if n := len(p.Actions); n > 1 {
 		all, command = fmt.Sprintf(" all %d", n), "these commands"

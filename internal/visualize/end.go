@@ -111,6 +111,10 @@ func (v *View) ending(in Ending) *ending {
 		e.mark, e.style, e.word, e.what = "!", yellow, "limit", "Budget reached"
 		e.facts = []string{fmt.Sprintf("%s of %s", UsageOf(v.info).cost(), Cost(budget)), step, elapsed}
 		e.next = []string{fmt.Sprintf("go on: %s --max-budget %.2f", run, 2*budget)}
+	case waitsForInput:
+		e.mark, e.style, e.word = "!", yellow, "wait"
+		e.what, e.facts = "Waiting for an answer, and nobody can answer here", nil
+		e.next = []string{"answer from an editor, or: " + run + " on a terminal"}
 	case protocol.StopWaitingForConfirmation:
 		n := len(v.info.Pending)
 		e.mark, e.style, e.word = "!", yellow, "wait"
@@ -166,9 +170,15 @@ func reasonFromStatus(s protocol.Status) protocol.StopReason {
 		return protocol.StopPaused
 	case protocol.StatusWaitingForConfirmation:
 		return protocol.StopWaitingForConfirmation
+	case protocol.StatusWaitingForInput:
+		return waitsForInput
 	}
 	return ""
 }
+
+// waitsForInput stands in for the reason of a run that waits for an answer: it has
+// none, for it has not stopped.
+const waitsForInput protocol.StopReason = "waiting_for_input"
 
 func (r *rich) end(e *ending) {
 	r.group("end")

@@ -400,7 +400,7 @@ func (v *View) State(info protocol.Info) {
 		u := UsageOf(info)
 		v.start = &u
 	}
-	if waited := v.info.Status == protocol.StatusWaitingForConfirmation; waited && info.Status != v.info.Status {
+	if waited := v.info.Status == protocol.StatusWaitingForConfirmation || v.info.Status == protocol.StatusWaitingForInput; waited && info.Status != v.info.Status {
 		if t, err := time.Parse(time.RFC3339, info.UpdatedAt); err == nil {
 			v.resumed = t
 		}

@@ -226,6 +226,15 @@ func TestEndings(t *testing.T) {
 			s.state(protocol.StatusWaitingForConfirmation, protocol.StopWaitingForConfirmation)
 			s.do(func(v *View) { v.Ask(s.info.Pending[0], false) })
 		},
+		"question": func(s *story) {
+			begin(s)
+			s.info.Pending = []protocol.Pending{{
+				RequestID: "r1", Kind: "input", Message: "Which room shall I book for the review on Friday? Both are free from ten to twelve.\nThe small one has no screen.",
+				Schema: []byte(`{"type":"object","properties":{"room":{"title":"Room","enum":["small","large"]},"seats":{"type":"integer","title":"Seats","description":"How many come."}}}`),
+			}}
+			s.state(protocol.StatusWaitingForInput, "")
+			s.do(func(v *View) { v.Ask(s.info.Pending[0], true) })
+		},
 		"refused": func(s *story) {
 			begin(s)
 			detail := "anthropic: invalid x-api-key (HTTP 401)"

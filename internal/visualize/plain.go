@@ -124,6 +124,14 @@ func (p *plain) notice(text string) { p.note(text) }
 func (p *plain) note(text string) { p.row("note", oneLine(strings.ReplaceAll(text, "…", "..."))) }
 
 func (p *plain) ask(a *asking) {
+	if a.pending.Kind == kindInput {
+		message, lines := question(a.pending)
+		p.paragraph("ask", message)
+		for _, l := range lines {
+			p.out.print("    | " + oneLine(l) + "\n")
+		}
+		return
+	}
 	for i := range a.pending.Actions {
 		action := &a.pending.Actions[i]
 		verb, object := split(action.Kind, action.Title, a.workspace)

@@ -10,7 +10,7 @@ import (
 // first word is what is done, the rest to what.
 var titleVerbs = map[string]bool{
 	"Read": true, "Create": true, "Edit": true, "Undo": true, "Delete": true, "Move": true, "Search": true, "Find": true, "List": true,
-	"Run": true, "Send": true, "Reset": true, "Wait": true, "Fetch": true, "Open": true, "Call": true, "Think": true, "Finish": true,
+	"Run": true, "Send": true, "Reset": true, "Wait": true, "Fetch": true, "Open": true, "Call": true, "Ask": true, "Think": true, "Finish": true,
 }
 
 // verbs say what a kind of call does; the same words in every face.
