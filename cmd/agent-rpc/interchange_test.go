@@ -309,26 +309,28 @@ func sameView(t *testing.T, stored [][]byte, is seen) {
 	}
 }
 
-// toolsOfTheClient: a tool that the editor carries out, a secret that the editor
-// keeps, and hooks are in our files what the SDK knows.
+// toolsOfTheClient: a tool that the editor carries out, a question to the user, a
+// secret that the editor keeps, and hooks are in our files what the SDK knows.
 func toolsOfTheClient(t *testing.T, s *sdk) {
-	p := newPlace(t, anew+`{"calls": [{"pick": {"colour": "red"}}, {"terminal": {"command": "echo once >> ran"}}]} "Done."`)
+	p := newPlace(t, anew+`{"calls": [{"pick": {"colour": "red"}}, {"ask_user": {"question": "Which one?"}}, {"terminal": {"command": "echo once >> ran"}}]} "Done."`)
 	h := p.start()
-	h.initialize(`"executeTool":true`)
+	h.initialize(`"input":true`)
 	id := h.create(`"secrets":{"ASKED":{"kind":"ClientSecret","description":"kept by the editor"}},
 		"clientTools":[{"name":"pick","description":"Picks a colour.","parameters":{"type":"object","properties":{"colour":{"type":"string"}},"required":["colour"]}}],
 		"hookConfig":{"pre_tool_use":[{"matcher":"terminal","hooks":[{"command":"echo '{\"decision\":\"deny\",\"reason\":\"not today\"}'; exit 2"}]}]}`)
 	run := h.say(id, "Pick one")
 	asked := h.await("the call of the tool", func(f *frame) bool { return f.Method == "conversation/executeTool" })
 	h.frame(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"content":"picked"}}`, asked.ID))
+	asked = h.await("the question", func(f *frame) bool { return f.Method == "conversation/requestInput" })
+	h.frame(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"action":"accept","content":{"answer":"that one"}}}`, asked.ID))
 	if i := h.settled(run); i.Status != "finished" {
 		t.Fatalf("the run ended as %+v %+v", i, i.Error)
 	}
 	h.shutdown()
 	stored := p.stored(id)
-	for _, kind := range []string{"HookExecutionEvent", "UserRejectObservation", "ObservationEvent"} {
-		if count(t, stored, kind) != 1 {
-			t.Errorf("%d %s", count(t, stored, kind), kind)
+	for kind, n := range map[string]int{"HookExecutionEvent": 1, "UserRejectObservation": 1, "ObservationEvent": 2} {
+		if count(t, stored, kind) != n {
+			t.Errorf("%d %s, want %d", count(t, stored, kind), kind, n)
 		}
 	}
 	// With agent=None the SDK reads the events before it knows the stored tools of
@@ -342,7 +344,7 @@ func toolsOfTheClient(t *testing.T, s *sdk) {
 	}
 	_, state := p.baseState(id)
 	sameJSON(t, "hook_config", state["hook_config"], is.State["hook_config"])
-	if !slices.Contains(is.Tools, "pick") {
+	if !slices.Contains(is.Tools, "pick") || !slices.Contains(is.Tools, "ask_user") {
 		t.Errorf("the SDK's agent has the tools %v", is.Tools)
 	}
 	s.ask(t, nil, "close", id)
