@@ -27,6 +27,7 @@ var layers = map[string][]string{
 	"internal/conversation/condenser": {"internal/conversation/event", "internal/conversation/view"},
 	"internal/conversation/store":     {"internal/conversation/event"},
 	"internal/conversation":           {"internal/conversation"},
+	"internal/security":               {"internal/conversation/event", "internal/conversation/policy"},
 	"internal/agent":                  {"internal/conversation", "internal/llm", "internal/tool", "internal/workspace", "internal/skill"},
 	"internal/llm/provider":           {"internal/llm", "internal/conversation/event"},
 	"internal/llm/llmtest":            {"internal/llm", "internal/conversation/event"},

@@ -22,6 +22,7 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/llm/scripted"
 	"github.com/agent-rpc/agent-rpc/internal/rpc"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
+	"github.com/agent-rpc/agent-rpc/internal/security"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
 	"github.com/agent-rpc/agent-rpc/internal/tool/clienttool"
 )
@@ -69,6 +70,7 @@ func newBackend(log *slog.Logger) func(json.RawMessage, rpc.Host) (rpc.Backend, 
 			NewHooks:         newHooks(cfg, host, log),
 			ConversationsDir: cfg.ConversationsDir(),
 			Defaults:         func() conversation.Options { return defaults(cfg) },
+			Security:         security.Judge{},
 			Tools:            func() []protocol.ToolInfo { return toolInfos(registry) },
 			Skills:           func(workspace string) ([]protocol.SkillInfo, error) { return skillInfos(cfg, workspace) },
 			Models:           models.infos,

@@ -15,6 +15,7 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/conversation/condenser"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/policy"
+	"github.com/agent-rpc/agent-rpc/internal/security"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/stats"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/view"
 )
@@ -120,7 +121,7 @@ func codecOfTheSDK(t *testing.T, s *sdk) {
 			return event.Encode(e)
 		},
 		"ConfirmationPolicy": func(raw []byte) ([]byte, error) { return marshal(policy.Parse(raw)) },
-		"SecurityAnalyzer":   func(raw []byte) ([]byte, error) { return marshal(policy.ParseAnalyzer(raw)) },
+		"SecurityAnalyzer":   func(raw []byte) ([]byte, error) { return marshal(security.Judge{}.ParseAnalyzer(raw)) },
 		"ConversationStats": func(raw []byte) ([]byte, error) {
 			var s stats.Stats
 			err := json.Unmarshal(raw, &s)

@@ -516,9 +516,9 @@ func TestSettings(t *testing.T) {
 		SecurityAnalyzer:   Kind(`{"kind":"LLMSecurityAnalyzer"}`),
 		MaxIterationPerRun: 30,
 		ClientToolTimeout:  1.5, StuckDetectionThresholds: Thresholds{"monologue": 5},
-		ConversationsDir:   filepath.Join(c.home, "talks"),
-		AllowOutside:       true,
-		Record:             filepath.Join(c.home, "r.jsonl"),
+		ConversationsDir: filepath.Join(c.home, "talks"),
+		AllowOutside:     true,
+		Record:           filepath.Join(c.home, "r.jsonl"),
 	}
 	if !reflect.DeepEqual(want, got) {
 		t.Errorf("want %s\ngot  %s", dump(want), dump(got))

@@ -45,25 +45,28 @@ func (c *Conversation) confirmation() *Pending {
 	if why == nil {
 		why = &asked{}
 	}
-	var ids, reasons []string
-	if why.Reason != "" {
-		reasons = append(reasons, why.Reason)
+	for _, a := range actions {
+		said, ok := why.Actions[a.ID]
+		if !ok { // stored by a version that did not say
+			said = askedAction{Risk: a.SecurityRisk, Ask: true, Reason: why.Reason}
+		}
+		shown := PendingAction{Action: a, Display: c.describe(a, nil), Risk: said.Risk, Reason: said.Reason, asks: said.Ask}
+		_ = c.guard("the parts of a command", func() { shown.Parts = c.security.Parts(a) }) // logged
+		p.Actions = append(p.Actions, shown)
 	}
+	p.RequestID, p.Reason = requestID(actions), why.Reason
+	_, err := c.rulesFor(p)
+	p.Memorable = err == nil
+	return p
+}
+
+// requestID names the question about a batch.
+func requestID(actions []*event.Action) string {
+	var ids []string
 	for _, a := range actions {
 		ids = append(ids, a.ID)
-		reason := why.Outside[a.ID]
-		if reason != "" {
-			reasons = append(reasons, reason)
-		} else {
-			reason = why.Reason
-		}
-		p.Actions = append(p.Actions, PendingAction{
-			Action: a, Display: c.describe(a, nil), Risk: a.SecurityRisk, Reason: reason,
-		})
 	}
-	p.RequestID = uuid.NewSHA1(requests, []byte(strings.Join(ids, " "))).String()
-	p.Reason = strings.Join(reasons, "; ")
-	return p
+	return uuid.NewSHA1(requests, []byte(strings.Join(ids, " "))).String()
 }
 
 // askUser makes the run wait for a decision about its open actions.
@@ -105,6 +108,9 @@ type Confirmation struct {
 	// model can react, without one it stops. GoOn says otherwise.
 	Reason string
 	GoOn   *bool
+	// Remember is where an approval holds for the same actions too; "" for
+	// nowhere.
+	Remember Scope
 	// Via is reply or confirm; Client names who answered.
 	Via    string
 	Client string
@@ -119,6 +125,10 @@ func (c *Conversation) Confirm(answer Confirmation, reply func(accepted bool, by
 			reply(c.resolvedBefore(answer.RequestID, "is a question; answer it with conversation/answer"))
 			return
 		}
+		if err := c.rememberAnswer(answer, p); err != nil {
+			reply(false, nil, err)
+			return
+		}
 		r := Resolution{Outcome: "approved", Via: answer.Via, Client: answer.Client}
 		if !answer.Approve {
 			r.Outcome, r.reason, r.goOn = "rejected", answer.Reason, answer.Reason != ""
@@ -128,6 +138,26 @@ func (c *Conversation) Confirm(answer Confirmation, reply func(accepted bool, by
 		}
 		c.resolve(ctx, r, func() { reply(true, nil, nil) })
 	})
+}
+
+// rememberAnswer keeps the rules that an approval asks for. Where they can't be
+// kept nothing is decided.
+func (c *Conversation) rememberAnswer(answer Confirmation, p *Pending) error {
+	switch answer.Remember {
+	case "":
+		return nil
+	case ScopeConversation, ScopeWorkspace:
+	default:
+		return &ValueError{"remember.scope", `must be "conversation" or "workspace"`}
+	}
+	if !answer.Approve {
+		return &ValueError{"remember", "only an approval can be remembered"}
+	}
+	rules, err := c.rulesFor(p)
+	if err != nil {
+		return &ValueError{"remember", "this can't be remembered: " + err.Error() + "; approve it without remember"}
+	}
+	return c.remember(answer.Remember, rules)
 }
 
 // resolve carries out a decision about what waits, and calls accepted once the

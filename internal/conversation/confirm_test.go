@@ -237,7 +237,7 @@ func TestOutsideTheWorkspace(t *testing.T) {
 			outside(r)
 			r.quiet()
 			p := r.info().Pending[0]
-			if want := "/etc/passwd is outside the workspace"; p.Reason != want || p.Actions[1].Reason != want || p.Actions[0].Reason != "" {
+			if want := "/etc/passwd is outside the workspace"; p.Reason != want || p.Actions[1].Reason != want || p.Actions[0].Reason != "it waits with the others" {
 				t.Errorf("reasons: %q %+v", p.Reason, p.Actions)
 			}
 			// The reason survives.

@@ -47,10 +47,13 @@ type Conversation struct {
 	agent     Agent // nil only in a Snapshot whose agent could not be made
 	secrets   *secret.Registry
 	hooks     Hooks
-	log       *slog.Logger
-	box       *mailbox
-	ended     chan struct{}
-	observers atomic.Pointer[[]Observer]
+	security  Security
+	// workspaces keeps what holds for all conversations of a workspace.
+	workspaces *store.Workspaces
+	log        *slog.Logger
+	box        *mailbox
+	ended      chan struct{}
+	observers  atomic.Pointer[[]Observer]
 
 	// What follows belongs to the conversation's goroutine.
 
@@ -341,7 +344,7 @@ func (c *Conversation) info() Info {
 		Cursor:        Cursor{c.history.epoch, c.history.len()},
 		MaxIterations: c.maxIter, MaxBudget: c.side.MaxBudget, AutoTitle: c.side.AutoTitle,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
-		LLMs: c.llms(), Stats: c.stats.AppendSnapshot(nil),
+		LLMs: c.llms(), Stats: c.stats.AppendSnapshot(nil), Rules: c.rules(),
 		Queued: c.queued(), Tags: maps.Clone(c.tags), Pending: c.pending(), StuckThresholds: c.thresholds(),
 	}
 	i.Model = i.LLMs[0].Model

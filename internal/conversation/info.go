@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/policy"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/stuck"
 )
 
@@ -68,6 +69,7 @@ type Info struct {
 	Pending            []Pending
 	Queued             []Outgoing
 	Tags               map[string]string
+	Rules              []Rule
 	Error              *RunError
 	LockedBy           *Owner
 	// StuckThresholds are nil where stuck detection is off.
@@ -106,6 +108,8 @@ type Pending struct {
 	// Message and Schema are those of the [Input].
 	Message string
 	Schema  json.RawMessage
+	// Memorable tells that an approval can be remembered.
+	Memorable bool
 }
 
 // PendingKind says how a [Pending] is answered.
@@ -121,8 +125,13 @@ const (
 type PendingAction struct {
 	Action  *event.Action
 	Display *event.Display
-	Risk    event.Risk
-	Reason  string
+	// Risk is what the analyzer says.
+	Risk   event.Risk
+	Reason string
+	// Parts are the simple commands of a command; nil for other actions.
+	Parts []policy.Part
+
+	asks bool // it does not only wait for others of its batch
 }
 
 // Outgoing is a message on its way into a conversation. ID becomes the id of

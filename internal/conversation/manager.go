@@ -49,6 +49,8 @@ type Config struct {
 	NewAgent NewAgent
 	// NewHooks may be nil: then no hooks run, and what is stored of them is kept.
 	NewHooks NewHooks
+	// Security judges actions; nil for one that knows the model's own word only.
+	Security Security
 	Log      *slog.Logger
 	// OnChange is told that the list of conversations changed; may be nil. It
 	// must not block.
@@ -63,9 +65,15 @@ func NewManager(life context.Context, cfg Config) *Manager {
 	if cfg.Secrets == nil {
 		cfg.Secrets = func(string) secret.Options { return secret.Options{} }
 	}
+	if cfg.Security == nil {
+		cfg.Security = modelOnly{}
+	}
 	return &Manager{
 		life: life, base: cfg.Base, slots: map[string]*slot{},
-		env: env{newAgent: cfg.NewAgent, newHooks: cfg.NewHooks, log: cfg.Log, onChange: cfg.OnChange, secrets: cfg.Secrets},
+		env: env{
+			newAgent: cfg.NewAgent, newHooks: cfg.NewHooks, log: cfg.Log, onChange: cfg.OnChange, secrets: cfg.Secrets,
+			security: cfg.Security, shared: store.NewWorkspaces(cfg.Base),
+		},
 	}
 }
 
@@ -484,7 +492,9 @@ func (m *Manager) summary(base, id string) (Info, error) {
 		return Info{}, err
 	}
 	defer func() { _ = s.Close() }() // opened for reading: nothing to lose
-	c := &Conversation{id: id, log: m.env.log, secrets: new(secret.Registry), maxIter: DefaultMaxIterations}
+	c := &Conversation{
+		id: id, log: m.env.log, secrets: new(secret.Registry), security: m.env.security, workspaces: m.env.shared, maxIter: DefaultMaxIterations,
+	}
 	stored, err := c.readStored(s)
 	if err != nil {
 		return Info{}, err
@@ -504,7 +514,7 @@ func (m *Manager) summary(base, id string) (Info, error) {
 		StopReason: c.side.StopReason, Error: c.side.Error, CreatedAt: c.side.CreatedAt, UpdatedAt: c.side.UpdatedAt,
 		Cursor: Cursor{c.side.Epoch, s.Len()}, MaxIterations: c.maxIter, MaxBudget: c.side.MaxBudget, AutoTitle: c.side.AutoTitle,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
-		LLMs: c.llms(), Stats: c.stats.AppendSnapshot(nil), Queued: c.queued(), Tags: c.tags,
+		LLMs: c.llms(), Stats: c.stats.AppendSnapshot(nil), Queued: c.queued(), Tags: c.tags, Rules: c.rules(),
 	}
 	i.Model = i.LLMs[0].Model
 	if owner, err := store.Owner(base, id); err == nil && owner != nil {

@@ -77,6 +77,8 @@ type env struct {
 	log      *slog.Logger
 	onChange func()
 	secrets  func(conversationID string) secret.Options
+	security Security
+	shared   *store.Workspaces
 }
 
 // open creates or resumes a conversation and starts its goroutine, which ends
@@ -159,6 +161,7 @@ func ParseID(id string) (string, error) {
 func read(s *store.Store, o Options, e env) (*Conversation, error) {
 	c := &Conversation{
 		id: o.ID, store: s, log: e.log, onChange: e.onChange, secrets: secret.New(e.secrets(o.ID)),
+		security: e.security, workspaces: e.shared,
 		hooks: noHooks{}, box: newMailbox(), ended: make(chan struct{}),
 		sent: map[string]Sent{}, stuckOn: true, status: Idle, maxIter: DefaultMaxIterations,
 	}
@@ -265,7 +268,7 @@ func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
 			c.policy = policy.Always()
 		}
 	}
-	if c.analyzer, err = policy.ParseAnalyzer(stored.Analyzer); err != nil {
+	if c.analyzer, err = c.security.ParseAnalyzer(stored.Analyzer); err != nil {
 		c.log.Warn("the stored security analyzer can't be run; every risk counts as unknown", "conversation", c.id, "error", err)
 	}
 	if len(stored.Stats) > 0 {
@@ -308,7 +311,7 @@ func (c *Conversation) readGiven(o Options) error {
 		}
 	}
 	if o.Analyzer != nil {
-		if analyzer, err = policy.ParseAnalyzer(o.Analyzer); err != nil {
+		if analyzer, err = c.security.ParseAnalyzer(o.Analyzer); err != nil {
 			return &ValueError{"securityAnalyzer", err.Error()}
 		}
 		kept = nil

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/policy"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/store"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/stuck"
 )
@@ -139,12 +141,22 @@ type sidecar struct {
 	ClientSecrets []string `json:"clientSecrets,omitempty"`
 	// Masked are the open actions that hold a secret and are stored without it.
 	Masked []string `json:"masked,omitempty"`
+	// Rules are what the user wants not to be asked again in this conversation.
+	Rules []policy.Rule `json:"rules,omitempty"`
 }
 
 // asked is why the user was asked.
 type asked struct {
-	Reason  string            `json:"reason,omitempty"`
-	Outside map[string]string `json:"outside,omitempty"` // by action id
+	Reason  string                 `json:"reason,omitempty"`
+	Actions map[string]askedAction `json:"actions,omitempty"` // by id
+}
+
+// askedAction is what was said of one action.
+type askedAction struct {
+	Risk event.Risk `json:"risk"`
+	// Ask is false where it only waits for others of its batch.
+	Ask    bool   `json:"ask"`
+	Reason string `json:"reason,omitempty"`
 }
 
 func decodeSidecar(raw []byte) *sidecar {

@@ -3,6 +3,7 @@ package conversation
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/google/uuid"
@@ -173,7 +174,8 @@ func (c *Conversation) decide(ctx context.Context) {
 		c.stepped(ctx) // every call was invalid or blocked, and is answered
 		return
 	}
-	if d := c.judge(actions); d.confirm {
+	d := c.judge(actions)
+	if d.confirm && !c.covered(actions, d.actions) {
 		if len(c.side.Steering) > 0 {
 			// What the user said meanwhile is the answer: the model reads it first.
 			if _, err := c.rejectOpen(c.side.Steering[0].Message.Text()); err != nil {
@@ -183,7 +185,10 @@ func (c *Conversation) decide(ctx context.Context) {
 			c.stepped(ctx)
 			return
 		}
-		c.side.Asked = &asked{Reason: d.reason, Outside: d.outside}
+		c.side.Asked = &asked{Reason: d.reason, Actions: map[string]askedAction{}}
+		for i, a := range actions {
+			c.side.Asked.Actions[a.ID] = d.actions[i]
+		}
 		c.askUser()
 		return
 	}
@@ -191,27 +196,42 @@ func (c *Conversation) decide(ctx context.Context) {
 		c.stepped(ctx) // the actions stay open until the run goes on
 		return
 	}
+	if d.confirm {
+		c.publishResolution(Resolution{RequestID: requestID(actions), Outcome: "approved", Via: "rule"})
+	}
 	c.act(ctx, actions)
 }
 
-// decision is what the policy says of a batch.
+// decision is what is said of a batch.
 type decision struct {
 	confirm bool
 	reason  string
-	outside map[string]string // by action id: which path lies outside
+	actions []askedAction // in the order of the batch
 }
 
 // judge applies the confirmation policy and the rule for files outside the
 // workspace.
 func (c *Conversation) judge(actions []*event.Action) decision {
-	confirm, _, reason := policy.Decide(c.policy, c.analyzer, c.allAsSaid(actions))
-	d := decision{confirm: confirm, reason: c.secrets.Mask(reason), outside: map[string]string{}}
-	for _, a := range actions {
-		if path := c.outside(a); path != "" && c.policy.Active() {
-			d.confirm = true
-			d.outside[a.ID] = c.secrets.Mask(path) + " is outside the workspace"
+	var d decision
+	var reasons []string
+	for i, j := range policy.Decide(c.policy, c.analyzer, c.allAsSaid(actions)) {
+		said := askedAction{j.Risk, j.Ask, c.secrets.Mask(j.Reason)}
+		if said.Ask {
+			reasons = append(reasons, actions[i].ToolName+": "+said.Reason)
+		}
+		if path := c.outside(actions[i]); path != "" && c.policy.Active() {
+			said.Ask, said.Reason = true, c.secrets.Mask(path)+" is outside the workspace"
+			reasons = append(reasons, said.Reason)
+		}
+		d.confirm = d.confirm || said.Ask
+		d.actions = append(d.actions, said)
+	}
+	for i := range d.actions {
+		if d.confirm && !d.actions[i].Ask {
+			d.actions[i].Reason = "it waits with the others"
 		}
 	}
+	d.reason = strings.Join(reasons, "; ")
 	return d
 }
 

@@ -26,7 +26,7 @@ func (c *Conversation) SetConfirmationPolicy(raw json.RawMessage, reply func(Inf
 // SetSecurityAnalyzer changes the analyzer; null takes it away.
 func (c *Conversation) SetSecurityAnalyzer(raw json.RawMessage, reply func(Info, error)) error {
 	return c.change(reply, func() error {
-		a, err := policy.ParseAnalyzer(raw)
+		a, err := c.security.ParseAnalyzer(raw)
 		if err != nil {
 			return &ValueError{"analyzer", err.Error()}
 		}
@@ -41,9 +41,13 @@ type Update struct {
 	Tags          map[string]string
 	MaxIterations *int
 	MaxBudget     *float64 // USD; 0 for no limit
+	// Rules are the ids of the rules that stay; all others are forgotten. Nil keeps
+	// all.
+	Rules []string
 }
 
-// Update changes title, tags (all of them) and the limits of runs.
+// Update changes title, tags (all of them) and the limits of runs, and forgets
+// rules.
 func (c *Conversation) Update(u Update, reply func(Info, error)) error {
 	return c.change(reply, func() error {
 		if u.MaxIterations != nil && *u.MaxIterations < 1 {
@@ -66,6 +70,11 @@ func (c *Conversation) Update(u Update, reply func(Info, error)) error {
 		c.maskTags(tags)
 		if err := checkTags(tags); err != nil {
 			return err
+		}
+		if u.Rules != nil {
+			if err := c.forget(u.Rules); err != nil {
+				return err
+			}
 		}
 		c.tags = tags
 		if u.MaxIterations != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/llm/scripted"
 	"github.com/agent-rpc/agent-rpc/internal/rpc"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
+	"github.com/agent-rpc/agent-rpc/internal/security"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
 	"github.com/agent-rpc/agent-rpc/internal/tool/askuser"
 	"github.com/agent-rpc/agent-rpc/internal/tool/clienttool"
@@ -88,6 +89,7 @@ func testBackend(models agent.Models, base string, defaults conversation.Options
 			return tool.Result{Content: content, IsError: failed}, err
 		}, AllowedRoots: host.Roots, Buffers: host.Buffers(), Warn: host.Warn}
 		return rpc.Backend{
+			Security: security.Judge{},
 			NewAgent: func(env conversation.AgentEnv) (conversation.Agent, error) { return agent.New(deps, env) },
 			NewHooks: func(env conversation.HookEnv) (conversation.Hooks, error) {
 				return hook.New(hook.Deps{Log: slog.New(slog.DiscardHandler)}, env)

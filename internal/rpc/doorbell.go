@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -77,17 +78,24 @@ func (d *doorbell) ask(ctx context.Context, client *client, p conversation.Pendi
 	if err := json.Unmarshal(raw, &reply); err != nil || reply == nil {
 		return // shown, still pending
 	}
-	d.answer(client, p.RequestID, reply.Decision, reply.Reason)
+	answer := conversation.Confirmation{Reason: reply.Reason}
+	if reply.Remember != nil {
+		answer.Remember = conversation.Scope(cmp.Or(reply.Remember.Scope, "none"))
+	}
+	d.answer(client, p.RequestID, reply.Decision, answer)
 }
 
-func (d *doorbell) answer(client *client, requestID, decision, reason string) {
+func (d *doorbell) answer(client *client, requestID, decision string, answer conversation.Confirmation) {
 	if decision != "approve" && decision != "reject" {
 		d.server.log.Warn("a confirmation was answered with neither approve nor reject; it stays pending", "decision", decision)
 		return
 	}
-	_ = d.conversation.Confirm(conversation.Confirmation{ // closed: it waits on disk
-		RequestID: requestID, Approve: decision == "approve", Reason: reason, Via: "reply", Client: client.name,
-	}, func(bool, *conversation.Resolution, error) {})
+	answer.RequestID, answer.Approve, answer.Via, answer.Client = requestID, decision == "approve", "reply", client.name
+	_ = d.conversation.Confirm(answer, func(_ bool, _ *conversation.Resolution, err error) { // closed: it waits on disk
+		if err != nil {
+			d.server.log.Warn("the answer to a confirmation was refused; it stays pending", "requestId", requestID, "error", err)
+		}
+	})
 }
 
 // askPlainly asks a client that knows nothing of confirmations.
@@ -106,8 +114,12 @@ func (d *doorbell) askPlainly(ctx context.Context, client *client, p conversatio
 		return
 	}
 	for _, o := range options {
-		if o.Label == chosen {
-			d.answer(client, p.RequestID, o.ID, "")
+		switch {
+		case o.Label != chosen:
+		case o.ID == "remember":
+			d.answer(client, p.RequestID, "approve", conversation.Confirmation{Remember: conversation.ScopeConversation})
+		default:
+			d.answer(client, p.RequestID, o.ID, conversation.Confirmation{})
 		}
 	}
 }

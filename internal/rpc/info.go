@@ -37,6 +37,9 @@ func toInfo(i conversation.Info) protocol.Info {
 	for _, m := range i.Queued {
 		info.Queued = append(info.Queued, protocol.Queued{MessageID: m.ID, Message: m.Message, Sender: m.Sender})
 	}
+	for _, r := range i.Rules {
+		info.Rules = append(info.Rules, protocol.Rule{ID: r.ID, Scope: string(r.Scope), Tool: r.Tool, Text: r.Text})
+	}
 	if e := i.Error; e != nil {
 		info.Error = &protocol.RunError{Code: e.Code, Message: e.Message, Classification: e.Classification}
 	}
@@ -58,11 +61,14 @@ func toPending(p conversation.Pending) protocol.Pending {
 		Options: []protocol.Option{}, Message: p.Message, Schema: p.Schema,
 	}
 	if p.Kind == conversation.KindConfirmation {
-		approve, reject := "Approve", "Reject"
+		approve, reject, remember := "Approve", "Reject", "Approve and don't ask again"
 		if len(p.Actions) > 1 {
-			approve, reject = "Approve all", "Reject all"
+			approve, reject, remember = "Approve all", "Reject all", "Approve all and don't ask again"
 		}
 		pending.Options = []protocol.Option{{ID: "approve", Label: approve}, {ID: "reject", Label: reject}}
+		if p.Memorable {
+			pending.Options = append(pending.Options, protocol.Option{ID: "remember", Label: remember})
+		}
 	}
 	for _, a := range p.Actions {
 		pending.Actions = append(pending.Actions, toPendingAction(a))
@@ -78,6 +84,9 @@ func toPendingAction(a conversation.PendingAction) protocol.PendingAction {
 	if a.Display != nil {
 		action.Title, action.Kind = a.Display.Title, a.Display.Kind
 		action.Locations, action.Diff = a.Display.Locations, a.Display.Diff
+	}
+	for _, p := range a.Parts {
+		action.Parts = append(action.Parts, protocol.ActionPart{Text: p.Text, Risk: p.Risk, Reason: p.Reason})
 	}
 	return action
 }

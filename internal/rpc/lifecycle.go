@@ -37,7 +37,7 @@ func (s *Server) initialize(raw json.RawMessage, reply func(json.RawMessage)) er
 	}
 	s.backend = backend
 	s.manager = conversation.NewManager(s.life, conversation.Config{
-		Base: backend.ConversationsDir, NewAgent: backend.NewAgent, NewHooks: backend.NewHooks, Log: s.log,
+		Base: backend.ConversationsDir, NewAgent: backend.NewAgent, NewHooks: backend.NewHooks, Security: backend.Security, Log: s.log,
 		OnChange: s.listChanged, Secrets: s.secrets,
 	})
 	if c.deltas() {

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/google/uuid"
@@ -109,6 +110,10 @@ func (s *Server) confirm(ctx context.Context, p protocol.ConfirmParams, reply fu
 	}
 	answer := conversation.Confirmation{
 		RequestID: p.RequestID, Approve: p.Decision == "approve", Reason: p.Reason, Via: "confirm", Client: s.client.Load().name,
+	}
+	if p.Remember != nil {
+		// Without a scope it is none that there is: the conversation says so.
+		answer.Remember = conversation.Scope(cmp.Or(p.Remember.Scope, "none"))
 	}
 	switch p.Then {
 	case "":

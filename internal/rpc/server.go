@@ -38,6 +38,8 @@ type Backend struct {
 	// Defaults are what the settings say of new conversations: policy, analyzer,
 	// limits, titles and stuck detection, where create does not.
 	Defaults func() conversation.Options
+	// Security judges what agents want to do.
+	Security conversation.Security
 	Tools    func() []protocol.ToolInfo
 	Models   func() protocol.ModelsResult
 	// Secrets gives the options of a conversation's secrets that settings decide;

@@ -41,7 +41,9 @@ func (s *Server) setSecurityAnalyzer(ctx context.Context, p protocol.SetSecurity
 func (s *Server) update(ctx context.Context, p protocol.UpdateParams, reply func(protocol.Info, error)) {
 	c, err := s.writable(ctx, p.ID)
 	if err == nil {
-		err = c.Update(conversation.Update{Title: p.Title, Tags: p.Tags, MaxIterations: p.MaxIterationPerRun, MaxBudget: p.MaxBudgetPerRun}, changed(reply))
+		err = c.Update(conversation.Update{
+			Title: p.Title, Tags: p.Tags, MaxIterations: p.MaxIterationPerRun, MaxBudget: p.MaxBudgetPerRun, Rules: p.Rules,
+		}, changed(reply))
 	}
 	if err != nil {
 		reply(protocol.Info{}, err)

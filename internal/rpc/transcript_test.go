@@ -477,7 +477,7 @@ func brief(info map[string]any) string {
 			fmt.Fprintf(&b, " llm=%v as %v", own["model"], own["usageId"])
 		}
 	}
-	for _, k := range []string{"pending", "queued"} {
+	for _, k := range []string{"pending", "queued", "rules"} {
 		if list, ok := info[k].([]any); ok && len(list) > 0 {
 			fmt.Fprintf(&b, " %s=%d", k, len(list))
 		}

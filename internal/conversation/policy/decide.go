@@ -3,67 +3,63 @@ package policy
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 )
 
-// Decide tells whether the actions of a response must wait for the user: all
-// of them or none. A lone finish, think or ask_user never waits: to ask whether
-// the user may be asked would be asking twice. Calls that were not
-// valid don't count; their risk is UNKNOWN. risks are those of actions, in the
-// same order; without an analyzer all are UNKNOWN. reason is a sentence for the
-// user, "" where nothing waits.
-func Decide(policy Confirmation, analyzer Analyzer, actions []*event.Action) (confirm bool, risks []event.Risk, reason string) {
-	risks = make([]event.Risk, len(actions))
+// Judgement is what the policy says of one action.
+type Judgement struct {
+	Risk event.Risk
+	// Ask tells that the action needs the user's consent, and with it its batch.
+	Ask bool
+	// Reason is a sentence for the user that says why it is asked; "" where Ask
+	// is false.
+	Reason string
+}
+
+// Decide judges the actions of a response, in their order. If one of them asks,
+// all wait. A lone finish, think or ask_user never asks: to ask whether the user
+// may be asked would be asking twice. Calls that were not valid don't count;
+// their risk is UNKNOWN. Without an analyzer all risks are UNKNOWN.
+func Decide(policy Confirmation, analyzer Analyzer, actions []*event.Action) []Judgement {
+	judged := make([]Judgement, len(actions))
 	var lone *event.Action
 	valid := 0
 	for i, a := range actions {
-		risks[i] = event.RiskUnknown
+		judged[i].Risk = event.RiskUnknown
 		if a.Action == nil {
 			continue
 		}
 		valid++
 		lone = a
+		v := Verdict{Risk: event.RiskUnknown}
 		if analyzer != nil {
-			risks[i] = judge(analyzer, a)
+			v = Judge(analyzer, a)
+		}
+		judged[i].Risk = v.Risk
+		if judged[i].Ask = policy.ShouldConfirm(v.Risk); judged[i].Ask {
+			judged[i].Reason = explain(policy, v)
 		}
 	}
-	if valid == 0 || valid == 1 && slices.Contains(harmless, lone.ToolName) {
-		return false, risks, ""
-	}
-	var why []string
-	for i, a := range actions {
-		if a.Action != nil && policy.ShouldConfirm(risks[i]) {
-			why = append(why, explain(policy, a, risks[i]))
+	if valid == 1 && slices.Contains(harmless, lone.ToolName) {
+		for i := range judged {
+			judged[i].Ask, judged[i].Reason = false, ""
 		}
 	}
-	return len(why) > 0, risks, strings.Join(why, "; ")
+	return judged
 }
 
 // harmless are the tools whose calls never wait alone.
 var harmless = []string{"finish", "think", "ask_user"}
 
-// judge never fails: what can't be judged is of high risk.
-func judge(analyzer Analyzer, action *event.Action) (risk event.Risk) {
-	defer func() {
-		if recover() != nil {
-			risk = event.RiskHigh
-		}
-	}()
-	risk, err := analyzer.Risk(action)
-	if err != nil {
-		return event.RiskHigh
-	}
-	return known(risk)
-}
-
-func explain(policy Confirmation, action *event.Action, risk event.Risk) string {
+func explain(policy Confirmation, v Verdict) string {
 	switch {
+	case v.Reason != "":
+		return v.Reason
 	case policy.Kind() == KindAlwaysConfirm:
-		return fmt.Sprintf("%s: every action is to be confirmed", action.ToolName)
-	case risk == event.RiskUnknown:
-		return fmt.Sprintf("%s: its risk is not known", action.ToolName)
+		return "every action is to be confirmed"
+	case v.Risk == event.RiskUnknown:
+		return "its risk is not known"
 	}
-	return fmt.Sprintf("%s: its risk is %s", action.ToolName, risk)
+	return fmt.Sprintf("its risk is %s", v.Risk)
 }

@@ -1,8 +1,8 @@
 // Package policy decides whether actions need the user's consent: OpenHands'
-// confirmation policies, the order of risks, and what an analyzer is. It only
-// knows the analyzer that trusts the model's own word; others come from
-// elsewhere and implement [Analyzer]. It asks nobody, keeps nothing and starts
-// no goroutine.
+// confirmation policies, the order of risks, and what an analyzer and a rule
+// are. It only knows the analyzer that trusts the model's own word; others come
+// from elsewhere and implement [Analyzer]. It asks nobody, keeps nothing and
+// starts no goroutine.
 package policy
 
 import (

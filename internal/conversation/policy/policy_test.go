@@ -87,13 +87,16 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// kinds are the analyzers that this package itself has.
+var kinds = policy.Kinds{policy.KindLLMSecurityAnalyzer: policy.ParseLLM}
+
 func TestParseAnalyzer(t *testing.T) {
 	for _, none := range []string{``, `null`, ` null `} {
-		if a, err := policy.ParseAnalyzer([]byte(none)); a != nil || err != nil {
+		if a, err := kinds.Parse([]byte(none)); a != nil || err != nil {
 			t.Errorf("%q: %v, %v", none, a, err)
 		}
 	}
-	a, err := policy.ParseAnalyzer([]byte(`{"kind":"LLMSecurityAnalyzer"}`))
+	a, err := kinds.Parse([]byte(`{"kind":"LLMSecurityAnalyzer"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,24 +104,24 @@ func TestParseAnalyzer(t *testing.T) {
 		t.Errorf("%s, %v", raw, err)
 	}
 	for in, want := range map[event.Risk]event.Risk{event.RiskLow: event.RiskLow, event.RiskHigh: event.RiskHigh, "": event.RiskUnknown} {
-		if got, err := a.Risk(&event.Action{SecurityRisk: in}); got != want || err != nil {
-			t.Errorf("%q: %s, %v", in, got, err)
+		if got, err := a.Judge(&event.Action{SecurityRisk: in}); got.Risk != want || err != nil {
+			t.Errorf("%q: %s, %v", in, got.Risk, err)
 		}
 	}
-	for _, kind := range []string{"PatternSecurityAnalyzer", "PolicyRailSecurityAnalyzer", "EnsembleSecurityAnalyzer"} {
+	for _, kind := range []string{"PatternSecurityAnalyzer", "GraySwanAnalyzer", "ToolShieldLLMSecurityAnalyzer"} {
 		var unsupported *policy.UnsupportedError
-		_, err := policy.ParseAnalyzer([]byte(`{"kind":"` + kind + `","analyzers":[]}`))
+		_, err := kinds.Parse([]byte(`{"kind":"` + kind + `","analyzers":[]}`))
 		if !errors.As(err, &unsupported) || unsupported.Kind != kind || !strings.Contains(err.Error(), "LLMSecurityAnalyzer") {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
 	for _, bad := range []string{`{"kind":"X"}`, `{}`} {
 		var unknown *policy.KindError
-		if _, err := policy.ParseAnalyzer([]byte(bad)); !errors.As(err, &unknown) || !strings.Contains(err.Error(), "LLMSecurityAnalyzer") {
+		if _, err := kinds.Parse([]byte(bad)); !errors.As(err, &unknown) || !strings.Contains(err.Error(), "LLMSecurityAnalyzer") {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
-	if _, err := policy.ParseAnalyzer([]byte(`[`)); err == nil {
+	if _, err := kinds.Parse([]byte(`[`)); err == nil {
 		t.Error("broken JSON was read")
 	}
 }
@@ -128,16 +131,18 @@ type analyzer struct{}
 
 func (analyzer) Kind() string { return "Test" }
 
-func (analyzer) Risk(a *event.Action) (event.Risk, error) {
+func (analyzer) Judge(a *event.Action) (policy.Verdict, error) {
 	switch a.ToolName {
 	case "fails":
-		return event.RiskLow, errors.New("can't tell")
+		return policy.Verdict{Risk: event.RiskLow}, errors.New("can't tell")
 	case "panics":
 		panic("can't tell")
 	case "odd":
-		return "ODD", nil
+		return policy.Verdict{Risk: "ODD"}, nil
+	case "heavy":
+		return policy.Verdict{Risk: event.RiskMedium, Reason: "it is heavy"}, nil
 	}
-	return event.Risk(strings.ToUpper(a.ToolName)), nil
+	return policy.Verdict{Risk: event.Risk(strings.ToUpper(a.ToolName))}, nil
 }
 
 func TestDecide(t *testing.T) {
@@ -160,20 +165,21 @@ func TestDecide(t *testing.T) {
 		"nothing":                        {policy.Always(), nil, "", false, "", ""},
 		"nothing valid":                  {policy.Always(), nil, "high!", false, "UNKNOWN", ""},
 		"never":                          {policy.Never(), analyzer{}, "high", false, "HIGH", ""},
-		"always":                         {policy.Always(), nil, "low", true, "UNKNOWN", "low: every action is to be confirmed"},
+		"always":                         {policy.Always(), nil, "low", true, "UNKNOWN", "every action is to be confirmed"},
 		"a lone finish":                  {policy.Always(), nil, "finish", false, "UNKNOWN", ""},
 		"a lone question":                {policy.Always(), nil, "ask_user", false, "UNKNOWN", ""},
 		"a lone think":                   {policy.Always(), nil, "think", false, "UNKNOWN", ""},
 		"a finish beside an invalid one": {policy.Always(), nil, "low! finish", false, "UNKNOWN UNKNOWN", ""},
-		"two finishes":                   {policy.Always(), nil, "finish finish", true, "UNKNOWN UNKNOWN", "finish: every action is to be confirmed; finish: every action is to be confirmed"},
-		"think and another":              {risky, analyzer{}, "think high", true, "HIGH HIGH", "think: its risk is HIGH; high: its risk is HIGH"},
-		"no analyzer, unknown asks":      {risky, nil, "low", true, "UNKNOWN", "low: its risk is not known"},
+		"two finishes":                   {policy.Always(), nil, "finish finish", true, "UNKNOWN UNKNOWN", "every action is to be confirmed; every action is to be confirmed"},
+		"think and another":              {risky, analyzer{}, "think high", true, "HIGH HIGH", "its risk is HIGH; its risk is HIGH"},
+		"no analyzer, unknown asks":      {risky, nil, "low", true, "UNKNOWN", "its risk is not known"},
 		"no analyzer, unknown passes":    {calm, nil, "high", false, "UNKNOWN", ""},
-		"one of many asks for all":       {calm, analyzer{}, "low medium unknown", true, "LOW MEDIUM UNKNOWN", "medium: its risk is MEDIUM"},
+		"one of many asks for all":       {calm, analyzer{}, "low medium unknown", true, "LOW MEDIUM UNKNOWN", "its risk is MEDIUM"},
 		"below the threshold":            {risky, analyzer{}, "low medium", false, "LOW MEDIUM", ""},
-		"an analyzer that fails":         {calm, analyzer{}, "fails", true, "HIGH", "fails: its risk is HIGH"},
-		"an analyzer that panics":        {calm, analyzer{}, "panics", true, "HIGH", "panics: its risk is HIGH"},
-		"an analyzer that makes it up":   {calm, analyzer{}, "odd", true, "HIGH", "odd: its risk is HIGH"},
+		"an analyzer that says why":      {calm, analyzer{}, "heavy", true, "MEDIUM", "it is heavy"},
+		"an analyzer that fails":         {calm, analyzer{}, "fails", true, "HIGH", "it could not be judged: can't tell"},
+		"an analyzer that panics":        {calm, analyzer{}, "panics", true, "HIGH", "it could not be judged: Test broke: can't tell"},
+		"an analyzer that makes it up":   {calm, analyzer{}, "odd", true, "HIGH", "its risk is HIGH"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var actions []*event.Action
@@ -185,13 +191,18 @@ func TestDecide(t *testing.T) {
 				}
 				actions = append(actions, a)
 			}
-			confirm, got, reason := policy.Decide(c.policy, c.analyzer, actions)
-			var words []string
-			for _, r := range got {
-				words = append(words, string(r))
+			confirm := false
+			var words, reasons []string
+			for _, j := range policy.Decide(c.policy, c.analyzer, actions) {
+				words = append(words, string(j.Risk))
+				if confirm = confirm || j.Ask; j.Ask {
+					reasons = append(reasons, j.Reason)
+				} else if j.Reason != "" {
+					t.Errorf("a reason where nothing asks: %q", j.Reason)
+				}
 			}
-			if confirm != c.confirm || strings.Join(words, " ") != c.risks || reason != c.reason {
-				t.Errorf("got %t, %v, %q", confirm, got, reason)
+			if reason := strings.Join(reasons, "; "); confirm != c.confirm || strings.Join(words, " ") != c.risks || reason != c.reason {
+				t.Errorf("got %t, %v, %q", confirm, words, reason)
 			}
 		})
 	}
@@ -243,7 +254,7 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%s: %v %s", written, err, diff)
 			}
 		}
-		if a, err := policy.ParseAnalyzer(raw); a != nil && err != nil {
+		if a, err := kinds.Parse(raw); a != nil && err != nil {
 			t.Fatalf("%v and %v", a, err)
 		}
 	})

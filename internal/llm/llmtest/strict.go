@@ -33,7 +33,9 @@ func StrictChat(body []byte) error {
 	var h calls
 	last := ""
 	for i, m := range req.Messages {
-		fail := func(format string, a ...any) error { return fmt.Errorf("message %d (%s): %s", i, m.Role, fmt.Sprintf(format, a...)) }
+		fail := func(format string, a ...any) error {
+			return fmt.Errorf("message %d (%s): %s", i, m.Role, fmt.Sprintf(format, a...))
+		}
 		if m.Role == "tool" {
 			if err := h.answer(m.ToolCallID); err != nil {
 				return fail("%v", err)
@@ -99,7 +101,9 @@ func StrictAnthropic(body []byte) error {
 	}
 	var h calls
 	for i, m := range req.Messages {
-		fail := func(format string, a ...any) error { return fmt.Errorf("message %d (%s): %s", i, m.Role, fmt.Sprintf(format, a...)) }
+		fail := func(format string, a ...any) error {
+			return fmt.Errorf("message %d (%s): %s", i, m.Role, fmt.Sprintf(format, a...))
+		}
 		if want := []string{"user", "assistant"}[i%2]; m.Role != want {
 			return fail("it should be the %s's", want)
 		}

@@ -176,8 +176,11 @@ type Info struct {
 	Pending            []Pending         `json:"pending"`
 	Queued             []Queued          `json:"queued"`
 	Tags               map[string]string `json:"tags"`
-	Error              *RunError         `json:"error,omitempty"`
-	LockedBy           *LockOwner        `json:"lockedBy,omitempty"`
+	// Rules are what is not asked again here: of this conversation and of its
+	// workspace. Absent if there are none.
+	Rules    []Rule     `json:"rules,omitempty"`
+	Error    *RunError  `json:"error,omitempty"`
+	LockedBy *LockOwner `json:"lockedBy,omitempty"`
 	// StuckDetectionThresholds is OpenHands' object of that name; absent where stuck
 	// detection is off.
 	StuckDetectionThresholds json.RawMessage `json:"stuckDetectionThresholds,omitempty"`
@@ -250,6 +253,17 @@ type ActionPart struct {
 	Text   string     `json:"text"`
 	Risk   event.Risk `json:"risk"`
 	Reason string     `json:"reason,omitempty"`
+}
+
+// Rule is one action that is not asked about again: exactly this command, or
+// exactly these arguments.
+type Rule struct {
+	ID string `json:"id"`
+	// Scope is "conversation" or "workspace".
+	Scope string `json:"scope"`
+	Tool  string `json:"tool"`
+	// Text is the command or the arguments.
+	Text string `json:"text"`
 }
 
 // Option is one way to answer a [Pending]: approve, reject or remember.
@@ -582,6 +596,8 @@ type UpdateParams struct {
 	MaxIterationPerRun *int              `json:"maxIterationPerRun,omitempty"`
 	// MaxBudgetPerRun is in USD; 0 takes the limit away.
 	MaxBudgetPerRun *float64 `json:"maxBudgetPerRun,omitempty"`
+	// Rules are the ids of the rules that stay; all others are forgotten.
+	Rules []string `json:"rules,omitempty"`
 }
 
 // PingResult is the result of agent/ping.

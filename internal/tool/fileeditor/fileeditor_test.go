@@ -17,8 +17,8 @@ import (
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
-	"github.com/agent-rpc/agent-rpc/internal/workspace"
 	"github.com/agent-rpc/agent-rpc/internal/tool/tooltest"
+	"github.com/agent-rpc/agent-rpc/internal/workspace"
 )
 
 func TestSuite(t *testing.T) {
