@@ -16,6 +16,7 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
+	"github.com/agent-rpc/agent-rpc/internal/security"
 )
 
 // rig is one conversation with a fake agent, observed by a recorder. It lives in
@@ -87,6 +88,7 @@ const memory = "memory"
 func (r *rig) newManager() *conversation.Manager {
 	return conversation.NewManager(context.WithoutCancel(r.ctx), conversation.Config{
 		Base: r.options.Base, Log: discard, Secrets: func(string) secret.Options { return r.secrets }, NewHooks: r.newHooks,
+		Security: security.Judge{},
 		NewAgent: func(env conversation.AgentEnv) (conversation.Agent, error) {
 			f := &fake{env: env}
 			if r.setUp != nil {
