@@ -15,9 +15,9 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/conversation/condenser"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/policy"
-	"github.com/agent-rpc/agent-rpc/internal/security"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/stats"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/view"
+	"github.com/agent-rpc/agent-rpc/internal/security"
 )
 
 // TestInterchange has one process with the SDK for all its parts.

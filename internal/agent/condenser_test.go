@@ -93,14 +93,16 @@ func TestCondensers(t *testing.T) {
 		"unknown":    {`{"condenser":{"kind":"LaterCondenser"}}`, nil, "", ""},
 		"another model": {
 			`{"condenser":{"kind":"LLMSummarizingCondenser","max_size":20,"llm":{"model":"test/small","usage_id":"small"}}}`,
-			[]condenser.Rules{small}, "test/small", "small",
+			[]condenser.Rules{small},
+			"test/small", "small",
 		},
 		"another model without a usage id": {
 			`{"condenser":{"kind":"LLMSummarizingCondenser","max_size":20,"llm":{"model":"test/small"}}}`, []condenser.Rules{small}, "test/small", "condenser",
 		},
 		"a pipeline": {
 			`{"condenser":{"kind":"PipelineCondenser","condensers":[{"kind":"LLMSummarizingCondenser","max_size":20},{"kind":"NoOpCondenser"},{"kind":"LLMSummarizingCondenser"}]}}`,
-			[]condenser.Rules{small, condenser.Defaults()}, "test/default", "condenser",
+			[]condenser.Rules{small, condenser.Defaults()},
+			"test/default", "condenser",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -224,7 +224,7 @@ func joinAgents(stored, given json.RawMessage, profile string) (json.RawMessage,
 	return encoded(fields), nil
 }
 
-// ProfileUsage, with the name of a profile after it, is the usage id of its model.
+// ProfileUsage begins the usage id of a profile's model; the profile's name follows.
 const ProfileUsage = "profile:"
 
 // ProfileLLM is the llm object that stands for a profile.

@@ -291,9 +291,6 @@ func (s Status) stored() Status {
 	return s
 }
 
-// waiting tells whether a run in this status waits for the user.
-func (s Status) waiting() bool { return s == WaitingForConfirmation || s == WaitingForInput }
-
 // firstTime gives the time of the first event, for conversations without a
 // sidecar.
 func firstTime(h *history) time.Time {

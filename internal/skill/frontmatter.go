@@ -260,15 +260,14 @@ func (p *yaml) blockScalar(fold bool, indent int) string {
 	}
 	var b strings.Builder
 	for _, line := range lines {
-		switch {
-		case line == "":
+		if line == "" {
 			b.WriteByte('\n')
-		default:
-			if n := b.Len(); n > 0 && b.String()[n-1] != '\n' {
-				b.WriteByte(' ')
-			}
-			b.WriteString(line)
+			continue
 		}
+		if n := b.Len(); n > 0 && b.String()[n-1] != '\n' {
+			b.WriteByte(' ')
+		}
+		b.WriteString(line)
 	}
 	return strings.TrimSpace(b.String())
 }

@@ -8,6 +8,7 @@ package condenser
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -64,7 +65,8 @@ func ParseRules(raw json.RawMessage) (Rules, error) {
 	r := Defaults()
 	if err := json.Unmarshal(raw, &r); err != nil {
 		field, message := "", "must be an object"
-		if e, ok := err.(*json.UnmarshalTypeError); ok && e.Field != "" {
+		var e *json.UnmarshalTypeError
+		if errors.As(err, &e) && e.Field != "" {
 			field, message = e.Field, "must be a number"
 		}
 		return r, &FieldError{field, message}

@@ -200,11 +200,13 @@ func TestCondense(t *testing.T) {
 		err    error
 	}{
 		"at once": {
-			"SU" + strings.Repeat("CO", 6), condenser.Need{Requested: true},
+			"SU" + strings.Repeat("CO", 6),
+			condenser.Need{Requested: true},
 			func(int) (string, error) { return " the summary\n", nil }, "2 the summary", 1, nil,
 		},
 		"too long for the condenser's model": {
-			"SU" + strings.Repeat("CO", 6), condenser.Need{Requested: true},
+			"SU" + strings.Repeat("CO", 6),
+			condenser.Need{Requested: true},
 			func(n int) (string, error) {
 				if n < 4 {
 					return "", tooLong{n}
@@ -213,20 +215,26 @@ func TestCondense(t *testing.T) {
 			}, "1 all of it", 4, nil,
 		},
 		"too long for good": {
-			"SU" + strings.Repeat("CO", 6), condenser.Need{Requested: true},
-			func(n int) (string, error) { return "", tooLong{n} }, "", 6, tooLong{1},
+			"SU" + strings.Repeat("CO", 6),
+			condenser.Need{Requested: true},
+			func(n int) (string, error) { return "", tooLong{n} }, "", 6,
+			tooLong{1},
 		},
 		"no summary": {
-			"SU" + strings.Repeat("CO", 2), condenser.Need{Requested: true, Everything: true},
+			"SU" + strings.Repeat("CO", 2),
+			condenser.Need{Requested: true, Everything: true},
 			func(int) (string, error) { return "\n", nil }, "", 5, condenser.ErrNoSummary,
 		},
 		"another failure": {
-			"SU" + strings.Repeat("CO", 6), condenser.Need{Requested: true},
+			"SU" + strings.Repeat("CO", 6),
+			condenser.Need{Requested: true},
 			func(int) (string, error) { return "", broken }, "", 1, broken,
 		},
 		"a soft one is not worth it": {
-			"SU" + strings.Repeat("CO", 50), condenser.Need{},
-			func(n int) (string, error) { return "", tooLong{n} }, "", 1, tooLong{1},
+			"SU" + strings.Repeat("CO", 50),
+			condenser.Need{},
+			func(n int) (string, error) { return "", tooLong{n} }, "", 1,
+			tooLong{1},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -226,14 +226,14 @@ const (
 func ansiQuoted(text string) string {
 	var b strings.Builder
 	for i := range len(text) {
-		switch c := text[i]; {
-		case c == '\'' || c == '\\':
+		switch c := text[i]; c {
+		case '\'', '\\':
 			b.WriteString(`\` + string(rune(c)))
-		case c == '\n':
+		case '\n':
 			b.WriteString(`\n`)
-		case c == '\r':
+		case '\r':
 			b.WriteString(`\r`)
-		case c == '\t':
+		case '\t':
 			b.WriteString(`\t`)
 		default:
 			b.WriteByte(c)
