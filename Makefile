@@ -5,10 +5,10 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 TARGETS  = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: help build demo test lint fuzz bench dist soak clean
+.PHONY: help build demo test lint fuzz bench dist soak clean test-neovim
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 build: ## build bin/agent-rpc
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/agent-rpc ./cmd/agent-rpc
@@ -19,6 +19,9 @@ demo: build ## hold a scripted conversation: no key, no network
 test: ## run all tests, with the race detector, and two cross-builds
 	scripts/test
 	$(MAKE) --no-print-directory dist TARGETS="darwin/arm64 windows/amd64" DIST=$(CACHE)/dist-check
+
+test-neovim: build ## run the tests of the Neovim plugin, in Neovim 0.10 and 0.12
+	scripts/test-neovim
 
 lint: ## check style and the layers
 	scripts/lint
