@@ -258,7 +258,7 @@ func (c *Conversation) takeForeign(from int) error {
 	if h.linear() && from == h.known && h.continues(from) {
 		h.known, h.loaded = h.store.Len(), false
 	} else {
-		if err := h.rebranch("", false); err != nil {
+		if err := h.rebranch("", h.store.Len()); err != nil {
 			return err
 		}
 		if from < old.known || !h.extends(&old) {
@@ -316,7 +316,7 @@ func (c *Conversation) save() {
 
 func (c *Conversation) write() error {
 	c.side.UpdatedAt = time.Now().UTC()
-	c.side.Epoch, c.side.Linear, c.side.Known = c.history.epoch, c.history.linear(), c.history.known
+	c.side.Epoch, c.side.Linear, c.side.Known, c.side.Seq = c.history.epoch, c.history.linear(), c.history.known, c.history.len()
 	c.side.Executing = c.run != nil && c.status != WaitingForConfirmation && !c.onlyAsks()
 	c.side.ClientSecrets = c.secrets.Clients()
 	c.forgetSaid()
@@ -328,11 +328,17 @@ func (c *Conversation) write() error {
 	s.HeadIsEmpty = s.LeafEventID == "" && c.history.store.Len() > 0
 	s.Stats, s.SecretRegistry, s.Tags = c.stats.AppendJSON(nil), encoded(c.secrets), c.tags
 	s.HookConfig = c.secrets.MaskJSON(c.hooks.Config())
+	c.side.Head = s.head()
 	side, err := json.Marshal(c.side)
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.store.SaveSidecar(side), c.store.SaveState(s.encode()))
+	sideErr := c.store.SaveSidecar(side)
+	if err := errors.Join(sideErr, c.store.SaveState(s.encode())); err != nil {
+		return err
+	}
+	c.side.Before = c.side.Head
+	return nil
 }
 
 // info is a snapshot of the state.

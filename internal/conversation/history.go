@@ -29,24 +29,30 @@ type history struct {
 	lastUserMessage string
 }
 
-// newHistory looks at the log; linear says that the sidecar promises one branch
-// for its first known events.
-func newHistory(s *store.Store, epoch int, linear bool, known int, leaf string, headEmpty bool) (*history, error) {
-	h := &history{store: s, epoch: epoch}
-	if linear && known <= s.Len() && h.continues(known) {
+// newHistory looks at the log. stored is HEAD as base_state.json names it, see
+// [baseState.head].
+func newHistory(s *store.Store, sc *sidecar, stored string) (*history, error) {
+	h := &history{store: s, epoch: sc.Epoch}
+	head, known := sc.head(stored, s.Len())
+	if sc.Linear && sc.Known <= s.Len() && h.endsAt(head, known) && h.continues(sc.Known) {
 		h.known = s.Len()
 		return h, nil
 	}
-	if _, ok := s.Index(leaf); !ok {
-		leaf = "" // it was lost: the newest event that is left takes its place
-	}
-	if err := h.rebranch(leaf, headEmpty); err != nil {
+	if err := h.rebranch(head, known); err != nil {
 		return nil, err
 	}
-	if linear && !h.extends(&history{known: known}) {
+	if sc.Head != "" && sc.Head != event.Root && h.seqOf(sc.Head) == 0 {
 		h.epoch++
 	}
 	return h, nil
+}
+
+// endsAt tells whether head is the last of the first known files.
+func (h *history) endsAt(head string, known int) bool {
+	if known == 0 {
+		return head == ""
+	}
+	return head == h.store.ID(known-1)
 }
 
 // extends tells whether the events that old had are at their places still.
@@ -81,53 +87,41 @@ func (h *history) continues(first int) bool {
 	return true
 }
 
-// rebranch reads the whole log and finds the path from the root to the leaf.
-func (h *history) rebranch(leaf string, headEmpty bool) error {
-	n := h.store.Len()
-	h.known = n
-	parent := make([]int, n)
-	artefact := make([]bool, n)
-	head := -1
-	for i := range n {
-		e, err := h.decode(i)
-		if err != nil {
-			// A file that can't be read breaks the log there, not the conversation.
-			break
-		}
-		artefact[i] = e.Kind() == event.KindStateUpdate
-		switch p := e.Head().ParentID; p {
-		case "":
-			parent[i] = i - 1
-		case event.Root:
-			parent[i] = -1
-		default:
-			at, ok := h.store.Index(p)
-			if !ok || at >= i {
-				return fmt.Errorf("event %d names the parent %s, which is not before it", i, p)
-			}
-			parent[i] = at
-		}
-		if !artefact[i] && (leaf == "" || e.Head().ID == leaf || head >= 0 && parent[i] == head) {
-			head = i
+// rebranch reads the whole log and follows it from the root to HEAD: the event
+// named by head, nothing for [event.Root], and the newest event for "" or where
+// the named one was lost. Events from index known on that continue HEAD came
+// after it was noted, and belong to the branch.
+func (h *history) rebranch(head string, known int) error {
+	t, err := h.readTree()
+	if err != nil {
+		return err
+	}
+	h.known = h.store.Len()
+	at := -1
+	if head != event.Root {
+		var ok bool
+		if at, ok = h.store.Index(head); !ok || at >= len(t.parent) {
+			at = t.newest()
 		}
 	}
-	if headEmpty {
-		head = -1
-	}
-	h.branch = nil
-	for i := head; i >= 0; i = parent[i] {
-		if !artefact[i] {
-			h.branch = append(h.branch, i)
+	for i := max(known, at+1); i < len(t.parent); i++ {
+		if !t.artefact[i] && t.parent[i] == at {
+			at = i
 		}
 	}
-	slices.Reverse(h.branch)
-	if len(h.branch) == h.store.Len() {
+	h.take(t.path(at))
+	return nil
+}
+
+// take makes a path through the log the branch.
+func (h *history) take(path []int) {
+	h.branch, h.loaded = path, false
+	switch {
+	case len(path) == h.known:
 		h.branch = nil
-	} else if h.branch == nil {
+	case path == nil:
 		h.branch = []int{}
 	}
-	h.loaded = false
-	return nil
 }
 
 // linear tells whether the log has one branch, of all its events.
@@ -148,7 +142,7 @@ func (h *history) index(seq int) int {
 	return seq - 1
 }
 
-// leaf is the id of the newest event; "" if there is none.
+// leaf is the id of the newest event, which is HEAD; "" if there is none.
 func (h *history) leaf() string {
 	if n := h.len(); n > 0 {
 		return h.store.ID(h.index(n))
@@ -196,13 +190,23 @@ func (h *history) load() error {
 	if h.loaded {
 		return nil
 	}
+	return h.fill(nil)
+}
+
+// fill is load where the first events are known.
+func (h *history) fill(first []event.Event) error {
 	n := h.len()
 	events := make([]event.Event, 0, n+16)
 	h.open, h.lastUserMessage = view.Pending{}, ""
 	for seq := 1; seq <= n; seq++ {
-		e, err := h.decode(h.index(seq))
-		if err != nil {
-			return fmt.Errorf("reading event %d: %w", seq, err)
+		var e event.Event
+		if seq <= len(first) {
+			e = first[seq-1]
+		} else {
+			var err error
+			if e, err = h.decode(h.index(seq)); err != nil {
+				return fmt.Errorf("reading event %d: %w", seq, err)
+			}
 		}
 		events = append(events, e)
 		h.note(e)

@@ -172,15 +172,15 @@ func read(s *store.Store, o Options, e env) (*Conversation, error) {
 	if err := c.readGiven(o); err != nil {
 		return nil, err
 	}
-	var leaf string
-	var headEmpty bool
+	var head string
 	if stored != nil {
-		leaf, headEmpty = stored.LeafEventID, stored.HeadIsEmpty
+		head = stored.head()
 	}
-	c.history, err = newHistory(s, c.side.Epoch, c.side.Linear, c.side.Known, leaf, headEmpty)
+	c.history, err = newHistory(s, c.side, head)
 	if err != nil {
 		return nil, &PersistenceError{err}
 	}
+	c.side.Before = head
 	if stored != nil {
 		c.history.lastUserMessage = stored.LastUserMessageID
 	}

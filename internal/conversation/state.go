@@ -106,14 +106,29 @@ func decodeBaseState(raw []byte) (*baseState, error) {
 	return &s, nil
 }
 
+// head is HEAD: the id of an event, [event.Root] for an empty branch of a log
+// that has events, "" where there is none or nobody said which.
+func (s *baseState) head() string {
+	if s.HeadIsEmpty {
+		return event.Root
+	}
+	return s.LeafEventID
+}
+
 // sidecar is agent_rpc.json: what OpenHands has no place for. A conversation
 // without it opens all the same.
 type sidecar struct {
 	Version int `json:"version"`
 	Epoch   int `json:"epoch"`
 	// Linear promises that the first Known events form one branch.
-	Linear    bool      `json:"linear"`
-	Known     int       `json:"known"`
+	Linear bool `json:"linear"`
+	Known  int  `json:"known"`
+	// Seq is the length of the branch, and Head its end, see [baseState.head].
+	// Before is what base_state.json, which is written after this file, said of it
+	// until then.
+	Seq       int       `json:"seq"`
+	Head      string    `json:"head,omitempty"`
+	Before    string    `json:"before,omitempty"`
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
 	RunID     string    `json:"runId,omitempty"`
@@ -169,6 +184,17 @@ func decodeSidecar(raw []byte) *sidecar {
 		sc.Epoch = 1
 	}
 	return sc
+}
+
+// head gives HEAD and the number of events of which it may be told apart: later
+// ones that continue it belong to the branch. stored is what base_state.json says.
+func (sc *sidecar) head(stored string, all int) (head string, known int) {
+	switch stored {
+	case sc.Head, sc.Before:
+		// As we left it, or the process died between the two files.
+		return sc.Head, sc.Known
+	}
+	return stored, all // another program moved it
 }
 
 // stopReasons are the reasons that fit a status, the likeliest first.

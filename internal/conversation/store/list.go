@@ -107,7 +107,7 @@ func Delete(base, id string) error {
 
 func deleteDir(base, root string) error {
 	if _, err := os.Lstat(root); errors.Is(err, fs.ErrNotExist) {
-		return sweepDeleted(base)
+		return sweep(base)
 	}
 	unlock := func() error { return nil }
 	l, err := takeOwnership(root)
@@ -131,11 +131,11 @@ func deleteDir(base, root string) error {
 	if err := errors.Join(closeErr, moveErr, unlock()); err != nil {
 		return err
 	}
-	return sweepDeleted(base)
+	return sweep(base)
 }
 
-// sweepDeleted also removes what a killed process left.
-func sweepDeleted(base string) error {
+// sweep removes what was deleted, and what killed processes left half-done.
+func sweep(base string) error {
 	names, err := readNames(base)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -144,10 +144,16 @@ func sweepDeleted(base string) error {
 		return err
 	}
 	for _, name := range names {
-		if strings.HasPrefix(name, deletedPrefix) {
-			if err := bury(filepath.Join(base, name)); err != nil {
-				return &WriteError{Path: filepath.Join(base, name), Err: cause(err)}
-			}
+		remove := bury
+		switch {
+		case strings.HasPrefix(name, deletedPrefix):
+		case strings.HasPrefix(name, forkPrefix):
+			remove = sweepFork
+		default:
+			continue
+		}
+		if err := remove(filepath.Join(base, name)); err != nil {
+			return &WriteError{Path: filepath.Join(base, name), Err: cause(err)}
 		}
 	}
 	return nil

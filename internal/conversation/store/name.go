@@ -17,6 +17,8 @@ const (
 	appendLock  = ".eventlog.lock"
 	tempPrefix  = ".agent-rpc-"
 	tempSuffix  = ".tmp"
+	// Tools save there what is too long for an event.
+	observationsDir = "observations"
 )
 
 // Path is the directory of a conversation. The id is a UUID, with dashes or
