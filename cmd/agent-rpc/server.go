@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"sort"
@@ -39,7 +40,10 @@ func connectAs(ctx context.Context, folder string, input *protocol.Flag, env ...
 	defer cancel()
 	err = c.Initialize(ctx, client.Hello{
 		Name: "agent-rpc run", Version: versionOf().Version, Folder: folder,
-		Options: protocol.ClientOptions{Deltas: &protocol.DeltaOptions{MaxHz: 10}, Confirmation: &protocol.Flag{}, Input: input},
+		// What is shown and exported is whole.
+		Options: protocol.ClientOptions{
+			Deltas: &protocol.DeltaOptions{MaxHz: 10}, Confirmation: &protocol.Flag{}, Input: input, MaxEventBytes: math.MaxInt32,
+		},
 	})
 	if errors.Is(err, context.Canceled) {
 		_ = c.Abort() // nobody waits for it any more

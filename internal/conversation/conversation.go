@@ -44,7 +44,8 @@ const DefaultMaxIterations = 500
 type Conversation struct {
 	id        string
 	workspace string
-	agent     Agent // nil only in a Snapshot whose agent could not be made
+	agent     Agent           // nil only in a Snapshot whose agent could not be made
+	given     json.RawMessage // what the agent was made of, secrets in clear; never stored
 	secrets   *secret.Registry
 	hooks     Hooks
 	security  Security
@@ -244,7 +245,7 @@ func (c *Conversation) append(e event.Event) (int, error) {
 }
 
 func (c *Conversation) publishEvent(seq int, e event.Event, raw json.RawMessage) {
-	r := Record{Seq: seq, Event: e, JSON: raw, Display: c.describe(e, c.history.action(e, seq))}
+	r := Record{Seq: seq, Event: e, JSON: raw, Display: c.describe(e, c.history.action(e, seq)), cuts: new(cuts)}
 	epoch := c.history.epoch
 	c.publish(func(o Observer) { o.Event(epoch, r) })
 }

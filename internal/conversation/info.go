@@ -150,6 +150,8 @@ type Record struct {
 	Display *event.Display
 	// Replay tells that the event is an old one, sent because a client asked.
 	Replay bool
+
+	cuts *cuts // nil where one client alone gets it
 }
 
 // Delta is a piece of an answer or of a tool's output as it comes; it is never

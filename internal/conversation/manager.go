@@ -110,6 +110,11 @@ func (m *Manager) Open(ctx context.Context, base, id string) (*Conversation, err
 	return m.slotFor(ctx, Options{ID: id, Base: base, MustExist: true})
 }
 
+// Exists tells whether a conversation is open here or stored.
+func (m *Manager) Exists(base, id string) bool {
+	return m.Opened(id) != nil || base != "" && store.Exists(base, id)
+}
+
 // Opened gives a conversation only if it is open; nil otherwise.
 func (m *Manager) Opened(id string) *Conversation {
 	id, err := ParseID(id)
@@ -313,22 +318,39 @@ func (m *Manager) Peek(base, id string) (*Snapshot, error) {
 		// Its workspace may be gone. The history can be read all the same.
 		m.env.log.Info("a conversation is read without its agent", "conversation", id, "error", err)
 	}
-	if _, err := c.recoverInputs(); err != nil {
-		c.unreadable(err)
-	} else if c.status == WaitingForConfirmation {
-		if err := c.history.load(); err != nil {
-			c.unreadable(err)
-		} else if c.history.open.Len() == 0 {
-			c.status, c.side.StopReason = Idle, ""
-		} else {
-			c.run = &run{id: c.side.RunID}
-		}
-	}
-	snap := &Snapshot{c: c}
-	if owner, err := store.Owner(base, id); err == nil && owner != nil {
-		snap.owner = &Owner{owner.PID, owner.Host}
-	}
+	snap := &Snapshot{c: c, owner: ownerOf(base, id)}
+	c.foresee(snap.owner != nil)
 	return snap, nil
+}
+
+// foresee makes the state what opening would find, without writing. What another
+// process holds goes on as it says.
+func (c *Conversation) foresee(held bool) {
+	asks, err := c.recoverInputs()
+	waits, died := c.status == WaitingForConfirmation, !held && c.died()
+	if err == nil && !asks && (waits || died) {
+		err = c.history.load()
+	}
+	switch {
+	case err != nil:
+		c.unreadable(err)
+	case asks:
+	case waits && c.history.open.Len() == 0:
+		c.status, c.side.StopReason = Idle, ""
+	case waits:
+		c.run = &run{id: c.side.RunID}
+	case died:
+		c.failDead()
+	}
+}
+
+// ownerOf is the process that holds a conversation; nil if none does.
+func ownerOf(base, id string) *Owner {
+	owner, err := store.Owner(base, id)
+	if err != nil || owner == nil {
+		return nil
+	}
+	return &Owner{owner.PID, owner.Host}
 }
 
 // Snapshot is a stored conversation as it was when it was read. It belongs to
@@ -348,6 +370,9 @@ func (s *Snapshot) Info() Info {
 
 // Events reads a page.
 func (s *Snapshot) Events(q Query) (Page, error) { return s.c.page(q) }
+
+// Branches are the branches of the log.
+func (s *Snapshot) Branches() ([]Branch, error) { return s.c.history.branches() }
 
 // Opening tells what a reader who starts at since is to be given.
 func (s *Snapshot) Opening(since Since) Opened {
@@ -493,7 +518,7 @@ func (m *Manager) summary(base, id string) (Info, error) {
 	}
 	defer func() { _ = s.Close() }() // opened for reading: nothing to lose
 	c := &Conversation{
-		id: id, log: m.env.log, secrets: new(secret.Registry), security: m.env.security, workspaces: m.env.shared, maxIter: DefaultMaxIterations,
+		id: id, store: s, log: m.env.log, secrets: new(secret.Registry), security: m.env.security, workspaces: m.env.shared, maxIter: DefaultMaxIterations,
 	}
 	stored, err := c.readStored(s)
 	if err != nil {
@@ -509,17 +534,22 @@ func (m *Manager) summary(base, id string) (Info, error) {
 		}
 		return snap.Info(), snap.Close()
 	}
+	owner := ownerOf(base, id)
+	if owner == nil && c.died() {
+		c.failDead()
+	}
+	seq := s.Len()
+	if !c.side.Linear && c.side.Known > 0 {
+		seq = c.side.Seq
+	}
 	i := Info{
 		ID: c.id, Title: c.tags["title"], Workspace: c.workspace, Status: c.status, RunID: c.side.RunID,
 		StopReason: c.side.StopReason, Error: c.side.Error, CreatedAt: c.side.CreatedAt, UpdatedAt: c.side.UpdatedAt,
-		Cursor: Cursor{c.side.Epoch, s.Len()}, MaxIterations: c.maxIter, MaxBudget: c.side.MaxBudget, AutoTitle: c.side.AutoTitle,
+		Cursor: Cursor{c.side.Epoch, seq}, MaxIterations: c.maxIter, MaxBudget: c.side.MaxBudget, AutoTitle: c.side.AutoTitle,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
-		LLMs: c.llms(), Stats: c.stats.AppendSnapshot(nil), Queued: c.queued(), Tags: c.tags, Rules: c.rules(),
+		LLMs: c.llms(), Stats: c.stats.AppendSnapshot(nil), Queued: c.queued(), Tags: c.tags, Rules: c.rules(), LockedBy: owner,
 	}
 	i.Model = i.LLMs[0].Model
-	if owner, err := store.Owner(base, id); err == nil && owner != nil {
-		i.LockedBy = &Owner{owner.PID, owner.Host}
-	}
 	if i.CreatedAt.IsZero() && s.Len() > 0 {
 		if raw, err := s.Read(0); err == nil {
 			if e, err := event.Decode(raw); err == nil {

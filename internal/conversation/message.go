@@ -54,6 +54,33 @@ func (c *Conversation) SendMessage(m Outgoing, run bool, whenBusy WhenBusy, repl
 	})
 }
 
+// Unsend takes back a message that waits, queued or meant for the next step, and
+// gives it as it was kept. One that is in the log is a [StateError], one that
+// nobody knows [ErrRequestNotFound].
+func (c *Conversation) Unsend(id string, reply func(Outgoing, error)) error {
+	return c.request(func(err error) { reply(Outgoing{}, err) }, func(context.Context) {
+		same := func(m Outgoing) bool { return m.ID == id }
+		for _, list := range []*[]Outgoing{&c.side.Steering, &c.side.Queue} {
+			i := slices.IndexFunc(*list, same)
+			if i < 0 {
+				continue
+			}
+			m := (*list)[i]
+			*list = slices.Delete(slices.Clone(*list), i, i+1)
+			delete(c.sent, id) // the id may be used again
+			c.touch()
+			c.secure()
+			reply(m, nil)
+			return
+		}
+		if _, ok := c.history.store.Index(id); ok {
+			reply(Outgoing{}, &StateError{Status: c.status, Message: "the message is part of the conversation already; go back with conversation/navigate"})
+			return
+		}
+		reply(Outgoing{}, ErrRequestNotFound)
+	})
+}
+
 // masked hides secrets in a message.
 func (c *Conversation) masked(m event.LLMMessage) event.LLMMessage {
 	raw := encoded(m)
@@ -75,6 +102,9 @@ func (c *Conversation) known(id string) (Sent, bool) {
 	}
 	if seq := c.history.seqOf(id); seq > 0 {
 		return Sent{MessageID: id, Seq: seq, Disposition: "appended"}, true
+	}
+	if _, ok := c.history.store.Index(id); ok {
+		return Sent{MessageID: id, Disposition: "appended"}, true // on another branch
 	}
 	same := func(m Outgoing) bool { return m.ID == id }
 	switch {

@@ -68,6 +68,11 @@ type Options struct {
 	Title string
 	// MustExist refuses to make a new conversation.
 	MustExist bool
+
+	// made is a store in memory that was made by a fork, and secrets what the
+	// source of the fork knew.
+	made    *store.Store
+	secrets *secret.Registry
 }
 
 // env is what a [Manager] gives its conversations.
@@ -91,7 +96,7 @@ func open(ctx context.Context, o Options, e env) (*Conversation, error) {
 	opened := false
 	defer func() {
 		if !opened {
-			_ = s.Close() // nothing was written that is not there; the error or the panic says more
+			_ = s.Abandon() // nothing was written that is not there; the error or the panic says more
 		}
 	}()
 	c, err := read(s, o, e)
@@ -124,6 +129,9 @@ func openStore(o *Options) (*store.Store, error) {
 		return nil, err
 	}
 	o.ID = id
+	if o.made != nil {
+		return o.made, nil
+	}
 	if o.Base == "" {
 		if o.MustExist {
 			return nil, ErrNotFound
@@ -168,6 +176,9 @@ func read(s *store.Store, o Options, e env) (*Conversation, error) {
 	stored, err := c.readStored(s)
 	if err != nil {
 		return nil, err
+	}
+	if o.secrets != nil {
+		c.secrets.Adopt(o.secrets)
 	}
 	if err := c.readGiven(o); err != nil {
 		return nil, err
@@ -382,7 +393,7 @@ func (c *Conversation) recover() error {
 		}
 		c.side.StopReason = StopWaiting
 		c.run = &run{id: c.side.RunID, iteration: c.side.Iteration}
-	case c.status == Running, c.status == Pausing, c.diedStarting():
+	case c.died():
 		if err := c.history.load(); err != nil {
 			c.unreadable(err)
 			break
@@ -402,23 +413,36 @@ func keepsTools(a Agent, stored json.RawMessage) error {
 	return nil
 }
 
-// diedStarting tells that the process died after it had stored the record of a
-// run and before the status. An event that came later is another program's, and
+// died tells that what is stored is a run that goes on, and nobody is there for it
+// to go on with. A process may also have died after it had stored the record of a
+// run and before the status; an event that came later is another program's, and
 // so is the status then.
-func (c *Conversation) diedStarting() bool {
-	return c.side.Executing && c.side.Known == c.store.Len()
+func (c *Conversation) died() bool {
+	return c.status == Running || c.status == Pausing || c.side.Executing && c.side.Known == c.store.Len()
 }
 
 // processEnded is the code of the error of a run whose process died.
 const processEnded = "ProcessEnded"
 
+// deadRun is the error of a run whose process died.
+func deadRun() *RunError {
+	return &RunError{
+		processEnded, "The process ended while the run was going on.", event.Classification{Kind: "internal", Retryable: true, UserAction: "retry"},
+	}
+}
+
+// failDead makes the state that of a conversation whose process died in a run.
+func (c *Conversation) failDead() {
+	c.status, c.side.StopReason, c.side.Error = Failed, StopError, deadRun()
+}
+
 // endDead ends a run whose process died. It may itself be cut short; the next
 // process then finds what is there already.
 func (c *Conversation) endDead() error {
 	c.side.Inputs = nil
+	dead := deadRun()
 	died := &event.ConversationError{
-		Meta: event.Meta{Source: event.SourceEnvironment}, Code: processEnded, Detail: "The process ended while the run was going on.",
-		Classification: event.Classification{Kind: "internal", Retryable: true, UserAction: "retry"},
+		Meta: event.Meta{Source: event.SourceEnvironment}, Code: dead.Code, Detail: dead.Message, Classification: dead.Classification,
 	}
 	if err := c.answerOpen("The process ended while this call was going on, so it did not complete. It may have had effects already; it was not run again."); err != nil {
 		return err
@@ -428,8 +452,7 @@ func (c *Conversation) endDead() error {
 			return err
 		}
 	}
-	c.status, c.side.StopReason = Failed, StopError
-	c.side.Error = &RunError{died.Code, died.Detail, died.Classification}
+	c.failDead()
 	return nil
 }
 

@@ -13,6 +13,9 @@ const MaxPage = 500
 // Query asks for a page of the history. Without After and Before it starts at
 // the oldest event; with Before it gives the newest ones before it.
 type Query struct {
+	// Branch is the id of the event that ends the branch to read; "" for the active
+	// one.
+	Branch        string
 	After, Before *int
 	Limit         int
 	MaxBytes      int
@@ -29,7 +32,14 @@ type Page struct {
 // page reads a page. It scans from one end of the range and stops when the
 // page is full.
 func (c *Conversation) page(q Query) (Page, error) {
-	n := c.history.len()
+	h := c.history
+	if q.Branch != "" {
+		var err error
+		if h, err = h.pathTo(q.Branch, "branch"); err != nil {
+			return Page{}, err
+		}
+	}
+	n := h.len()
 	first, last := 1, n
 	if q.After != nil {
 		first = max(*q.After+1, 1)
@@ -52,7 +62,7 @@ func (c *Conversation) page(q Query) (Page, error) {
 		if len(p.Records) == limit {
 			break
 		}
-		r, ok, err := c.matching(seq, q.Kinds)
+		r, ok, err := c.matching(h, seq, q.Kinds)
 		if err != nil {
 			return Page{}, err
 		}
@@ -83,9 +93,9 @@ func (c *Conversation) page(q Query) (Page, error) {
 	return p, nil
 }
 
-func (c *Conversation) matching(seq int, kinds []string) (Record, bool, error) {
+func (c *Conversation) matching(h *history, seq int, kinds []string) (Record, bool, error) {
 	if len(kinds) > 0 {
-		raw, err := c.history.raw(seq)
+		raw, err := h.raw(seq)
 		if err != nil {
 			return Record{}, false, &PersistenceError{err}
 		}
@@ -94,7 +104,7 @@ func (c *Conversation) matching(seq int, kinds []string) (Record, bool, error) {
 			return Record{}, false, nil
 		}
 	}
-	r, err := c.record(seq)
+	r, err := c.record(h, seq)
 	if err != nil {
 		return Record{}, false, &PersistenceError{err}
 	}

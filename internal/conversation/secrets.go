@@ -164,7 +164,7 @@ func (c *Conversation) makeAgent(e env, o Options) error {
 	if err != nil {
 		return err
 	}
-	c.agent = a
+	c.agent, c.given = a, spec
 	if given != nil && stored != nil {
 		return keepsTools(a, stored)
 	}

@@ -70,15 +70,65 @@ func (t tree) path(i int) []int {
 	return path
 }
 
+// Branch is one branch of a log, by the event that ends it.
+type Branch struct {
+	EventID string
+	// Seq is its length, and Shared how many of its events are on the active branch
+	// too.
+	Seq, Shared int
+	// Active tells that it is the active branch.
+	Active bool
+}
+
+// branches gives the branches of the log, those that ended first first. A branch
+// that goes on behind HEAD counts beside the active one.
+func (h *history) branches() ([]Branch, error) {
+	n := h.len()
+	active := Branch{EventID: h.leaf(), Seq: n, Shared: n, Active: true}
+	if h.linear() {
+		if n == 0 {
+			return nil, nil
+		}
+		return []Branch{active}, nil
+	}
+	t, err := h.readTree()
+	if err != nil {
+		return nil, &PersistenceError{err}
+	}
+	// The root stands before all.
+	seq, shared, goesOn := make([]int, len(t.parent)+1), make([]int, len(t.parent)+1), make([]bool, len(t.parent)+1)
+	for i, parent := range t.parent {
+		seq[i+1], shared[i+1] = seq[parent+1], shared[parent+1]
+		if t.artefact[i] {
+			continue
+		}
+		goesOn[parent+1] = true
+		seq[i+1]++
+		if at := seq[i+1]; at <= n && h.index(at) == i {
+			shared[i+1]++
+		}
+	}
+	var list []Branch
+	for i := range t.parent {
+		id := h.store.ID(i)
+		switch {
+		case t.artefact[i]:
+		case id == active.EventID:
+			list = append(list, active)
+		case !goesOn[i+1]:
+			list = append(list, Branch{EventID: id, Seq: seq[i+1], Shared: shared[i+1]})
+		}
+	}
+	return list, nil
+}
+
 // branchTo gives the branch that ends with an event of the log, loaded; "" ends
 // before the first. field names the param for the error where there is none.
 func (h *history) branchTo(id, field string) (*history, error) {
-	path, err := h.pathTo(id, field)
+	to, err := h.pathTo(id, field)
 	if err != nil {
 		return nil, err
 	}
-	to := &history{store: h.store, epoch: h.epoch, known: h.known}
-	to.take(path)
 	var shared []event.Event
 	if h.loaded {
 		n := 0
@@ -93,20 +143,20 @@ func (h *history) branchTo(id, field string) (*history, error) {
 	return to, nil
 }
 
-func (h *history) pathTo(id, field string) ([]int, error) {
+// pathTo is branchTo, not loaded.
+func (h *history) pathTo(id, field string) (*history, error) {
+	to := &history{store: h.store, epoch: h.epoch, known: h.known}
 	if id == "" {
-		return nil, nil
+		to.take(nil)
+		return to, nil
 	}
 	at, ok := h.store.Index(id)
 	if !ok || at >= h.known {
 		return nil, &ValueError{field, fmt.Sprintf("the conversation has no event %q", id)}
 	}
 	if h.linear() {
-		path := make([]int, at+1)
-		for i := range path {
-			path[i] = i
-		}
-		return path, nil
+		to.take(straight(at + 1))
+		return to, nil
 	}
 	t, err := h.readTree()
 	switch {
@@ -117,5 +167,6 @@ func (h *history) pathTo(id, field string) ([]int, error) {
 	case t.artefact[at]:
 		return nil, &ValueError{field, fmt.Sprintf("event %q is a change of state, which belongs to no branch", id)}
 	}
-	return t.path(at), nil
+	to.take(t.path(at))
+	return to, nil
 }

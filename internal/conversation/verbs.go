@@ -134,6 +134,11 @@ func (c *Conversation) Events(q Query, reply func(Page, error)) error {
 	return c.request(func(err error) { reply(Page{}, err) }, func(context.Context) { reply(c.page(q)) })
 }
 
+// Branches hands out the branches of the log.
+func (c *Conversation) Branches(reply func([]Branch, error)) error {
+	return c.request(func(err error) { reply(nil, err) }, func(context.Context) { reply(c.history.branches()) })
+}
+
 // Since is where a subscription begins: at a cursor, at the start or at the
 // end.
 type Since struct {
@@ -195,7 +200,7 @@ func (c *Conversation) opening(since Since) Opened {
 
 func (c *Conversation) replay(o Observer, from, to int) {
 	for seq := from + 1; seq <= to; seq++ {
-		r, err := c.record(seq)
+		r, err := c.record(c.history, seq)
 		if err != nil {
 			c.log.Error("replaying an event", "conversation", c.id, "seq", seq, "error", err)
 			continue
@@ -206,18 +211,18 @@ func (c *Conversation) replay(o Observer, from, to int) {
 }
 
 // record reads the event at seq with its display.
-func (c *Conversation) record(seq int) (Record, error) {
-	raw, err := c.history.raw(seq)
+func (c *Conversation) record(h *history, seq int) (Record, error) {
+	raw, err := h.raw(seq)
 	if err != nil {
 		return Record{}, err
 	}
 	var e event.Event
-	if c.history.loaded {
-		e = c.history.events[seq-1]
+	if h.loaded {
+		e = h.events[seq-1]
 	} else if e, err = event.Decode(raw); err != nil {
 		return Record{}, err
 	}
-	return Record{Seq: seq, Event: e, JSON: raw, Display: c.describe(e, c.history.action(e, seq))}, nil
+	return Record{Seq: seq, Event: e, JSON: raw, Display: c.describe(e, h.action(e, seq))}, nil
 }
 
 // Unsubscribe ends what Subscribe began.

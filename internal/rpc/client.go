@@ -38,6 +38,25 @@ func (c *client) positions() positions { return positions{utf8: c.utf8} }
 // input tells whether the client puts questions of tools to the user.
 func (c *client) input() bool { return c != nil && c.options != nil && c.options.Input != nil }
 
+// What a client takes of an event that says nothing of it, and the least: names
+// and ids are never cut.
+const (
+	defaultEventBytes = 256 << 10
+	leastEventBytes   = 256
+)
+
+// maxEventBytes is the length above which a string of an event is sent as a blob;
+// 0 for never. A generic client knows no blobs.
+func (c *client) maxEventBytes() int {
+	switch {
+	case c == nil || c.options == nil:
+		return 0
+	case c.options.MaxEventBytes == 0:
+		return defaultEventBytes
+	}
+	return max(c.options.MaxEventBytes, leastEventBytes)
+}
+
 // roots gives the workspace folders.
 func (c *client) roots() []string {
 	if c == nil {
@@ -170,6 +189,9 @@ func (c *client) readOptions(block json.RawMessage) error {
 			Message: "no common version of the protocol",
 			Data:    map[string]any{"supported": []int{protocol.Version}},
 		}
+	}
+	if raw.MaxEventBytes < 0 {
+		return invalid("initializationOptions.agentRpc.maxEventBytes", "must be a number of bytes")
 	}
 	o := &protocol.ClientOptions{Versions: raw.Versions, MaxEventBytes: raw.MaxEventBytes}
 	if declared(raw.Deltas) {

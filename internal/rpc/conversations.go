@@ -22,6 +22,11 @@ func (s *Server) create(ctx context.Context, p protocol.CreateParams, reply func
 		reply(protocol.CreateResult{}, err)
 		return
 	}
+	s.welcome(c, created, reply)
+}
+
+// welcome subscribes the client to a conversation that it made or resumed.
+func (s *Server) welcome(c *conversation.Conversation, created bool, reply func(protocol.CreateResult, error)) {
 	s.setReading(c.ID(), false)
 	s.accepted(c.Subscribe(s.subscribe(c), conversation.Since{}, func(o conversation.Opened, err error) {
 		info := toInfo(o.Info)
@@ -59,7 +64,7 @@ func (s *Server) createOptions(p protocol.CreateParams) (conversation.Options, e
 	if len(p.MCPServers) > 0 && string(p.MCPServers) != "null" && string(p.MCPServers) != "{}" && string(p.MCPServers) != "[]" {
 		return o, invalid("mcpServers", "MCP servers are not served yet")
 	}
-	resumes := p.ConversationID != "" && s.exists(o)
+	resumes := p.ConversationID != "" && s.manager.Exists(o.Base, o.ID)
 	if !resumes {
 		o = withDefaults(o, s.backend.Defaults())
 	}
@@ -127,21 +132,6 @@ func withDefaults(o, defaults conversation.Options) conversation.Options {
 		o.StuckThresholds = defaults.StuckThresholds
 	}
 	return o
-}
-
-// exists tells whether create would resume a conversation.
-func (s *Server) exists(o conversation.Options) bool {
-	if s.manager.Opened(o.ID) != nil {
-		return true
-	}
-	if o.Base == "" {
-		return false
-	}
-	snap, err := s.manager.Peek(o.Base, o.ID)
-	if err != nil {
-		return false
-	}
-	return snap.Close() == nil
 }
 
 // folderPath takes a file: URI, or an absolute path.
@@ -311,9 +301,9 @@ func (s *Server) events(_ context.Context, p protocol.EventsParams, reply func(p
 		reply(protocol.EventsResult{}, invalid("limit", "must be from 1 to 500"))
 		return
 	}
-	q := conversation.Query{After: p.After, Before: p.Before, Limit: p.Limit, MaxBytes: p.MaxBytes, Kinds: p.Kinds}
+	q := conversation.Query{After: p.After, Before: p.Before, Limit: p.Limit, MaxBytes: p.MaxBytes, Kinds: p.Kinds, Branch: p.Branch}
 	if c := s.manager.Opened(p.ID); c != nil {
-		if c.Events(q, func(page conversation.Page, err error) { reply(toEvents(page), err) }) == nil {
+		if c.Events(q, func(page conversation.Page, err error) { reply(s.toEvents(page), err) }) == nil {
 			return
 		}
 	}
@@ -331,7 +321,7 @@ func (s *Server) events(_ context.Context, p protocol.EventsParams, reply func(p
 	if closeErr := snap.Close(); err == nil {
 		err = closeErr
 	}
-	reply(toEvents(page), err)
+	reply(s.toEvents(page), err)
 }
 
 func (s *Server) close(ctx context.Context, p protocol.IDParams, reply func(struct{}, error)) {

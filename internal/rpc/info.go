@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"time"
 
@@ -35,7 +36,7 @@ func toInfo(i conversation.Info) protocol.Info {
 		info.Pending = append(info.Pending, toPending(p))
 	}
 	for _, m := range i.Queued {
-		info.Queued = append(info.Queued, protocol.Queued{MessageID: m.ID, Message: m.Message, Sender: m.Sender})
+		info.Queued = append(info.Queued, toQueued(m))
 	}
 	for _, r := range i.Rules {
 		info.Rules = append(info.Rules, protocol.Rule{ID: r.ID, Scope: string(r.Scope), Tool: r.Tool, Text: r.Text})
@@ -98,10 +99,53 @@ func toResolvedBy(r *conversation.Resolution) *protocol.ResolvedBy {
 	return &protocol.ResolvedBy{Client: r.Client, Via: r.Via}
 }
 
-func toEvents(p conversation.Page) protocol.EventsResult {
+func toQueued(m conversation.Outgoing) protocol.Queued {
+	return protocol.Queued{MessageID: m.ID, Message: m.Message, Sender: m.Sender}
+}
+
+func toBranches(list []conversation.Branch) protocol.BranchesResult {
+	result := protocol.BranchesResult{Branches: []protocol.Branch{}}
+	for _, b := range list {
+		result.Branches = append(result.Branches, protocol.Branch(b))
+	}
+	return result
+}
+
+func toBlob(p conversation.BlobPiece) protocol.BlobResult {
+	result := protocol.BlobResult{Data: base64.StdEncoding.EncodeToString(p.Data), Offset: p.Offset, Size: p.Size}
+	if p.Data == nil {
+		result.Text = &p.Text
+	}
+	if p.End < p.Size {
+		result.Next = &p.End
+	}
+	return result
+}
+
+// toDisplay leaves a change out that is too long for the client, which then finds
+// it in the event.
+func toDisplay(d *event.Display, limit int) *event.Display {
+	if d == nil || d.Diff == nil || limit <= 0 {
+		return d
+	}
+	n := len(d.Diff.NewText)
+	if d.Diff.OldText != nil {
+		n = max(n, len(*d.Diff.OldText))
+	}
+	if n <= limit {
+		return d
+	}
+	short := *d
+	short.Diff = nil
+	return &short
+}
+
+func (s *Server) toEvents(p conversation.Page) protocol.EventsResult {
+	limit := s.client.Load().maxEventBytes()
+
 	result := protocol.EventsResult{Events: make([]protocol.SeqEvent, 0, len(p.Records)), Next: p.Next, Prev: p.Prev}
 	for _, r := range p.Records {
-		result.Events = append(result.Events, protocol.SeqEvent{Seq: r.Seq, Event: r.JSON, Display: r.Display})
+		result.Events = append(result.Events, protocol.SeqEvent{Seq: r.Seq, Event: r.Cut(limit), Display: toDisplay(r.Display, limit)})
 	}
 	return result
 }

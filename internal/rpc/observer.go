@@ -41,7 +41,9 @@ func (s *Server) subscribe(c *conversation.Conversation) *subscription {
 // Event implements [conversation.Observer]. The event's own JSON is copied, not
 // encoded again.
 func (s *subscription) Event(epoch int, r conversation.Record) {
-	b := make([]byte, 0, len(r.JSON)+512)
+	limit := s.server.client.Load().maxEventBytes()
+	body := r.Cut(limit)
+	b := make([]byte, 0, len(body)+512)
 	b = append(b, `{"jsonrpc":"2.0","method":"`+protocol.NotifyEvent+`","params":{"id":`...)
 	b = append(b, s.quoted...)
 	b = append(b, `,"epoch":`...)
@@ -49,9 +51,9 @@ func (s *subscription) Event(epoch int, r conversation.Record) {
 	b = append(b, `,"seq":`...)
 	b = strconv.AppendInt(b, int64(r.Seq), 10)
 	b = append(b, `,"event":`...)
-	b = append(b, r.JSON...)
-	if r.Display != nil {
-		if display, err := json.Marshal(r.Display); err == nil {
+	b = append(b, body...)
+	if d := toDisplay(r.Display, limit); d != nil {
+		if display, err := json.Marshal(d); err == nil {
 			b = append(b, `,"display":`...)
 			b = append(b, display...)
 		}

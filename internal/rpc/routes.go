@@ -42,6 +42,11 @@ func (s *Server) routes(stream *wire.Stream) *router.Router {
 	accept(r, protocol.MethodList, bypass, s.list)
 	accept(r, protocol.MethodState, router.Options{}, s.state)
 	accept(r, protocol.MethodEvents, router.Options{}, s.events)
+	accept(r, protocol.MethodFork, router.Options{}, s.fork)
+	accept(r, protocol.MethodNavigate, router.Options{}, s.navigate)
+	accept(r, protocol.MethodBranches, router.Options{}, s.branches)
+	accept(r, protocol.MethodUnsend, router.Options{}, s.unsend)
+	accept(r, protocol.MethodBlob, router.Options{}, s.blob)
 	accept(r, protocol.MethodClose, router.Options{}, s.close)
 	accept(r, protocol.MethodDelete, router.Options{}, s.delete)
 

@@ -81,6 +81,19 @@ func (r *Registry) Update(secrets map[string]json.RawMessage) error {
 	return nil
 }
 
+// Adopt takes over what another registry holds, and hides what it hides.
+func (r *Registry) Adopt(other *Registry) {
+	sources := make(map[string]*source)
+	other.mu.Lock()
+	for name, s := range other.sources {
+		adopted := *s
+		sources[name] = &adopted
+	}
+	other.mu.Unlock()
+	r.merge(sources)
+	r.hide(other.values.all()...)
+}
+
 // Seed sets those of the secrets that are not there or have no value and no way
 // to one: those of an agent's context.
 func (r *Registry) Seed(secrets map[string]json.RawMessage) error {

@@ -2,6 +2,8 @@ package secret
 
 import (
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -36,6 +38,12 @@ func (v *Values) Hide(values ...string) {
 	if news {
 		v.masker.Store(newMasker(v.known))
 	}
+}
+
+func (v *Values) all() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Collect(maps.Keys(v.known))
 }
 
 // Mask hides the values in a text.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,6 +72,19 @@ func (d *disk) sweep() error {
 		}
 	}
 	return nil
+}
+
+// removeEmpty removes a directory that holds no more than what opening makes.
+func (d *disk) removeEmpty() {
+	names, err := readNames(d.root)
+	if err != nil || slices.ContainsFunc(names, func(name string) bool { return name != eventsDir && name != ownerLock }) {
+		return
+	}
+	// Each is only removed where it is empty, and what stays is not listed.
+	_ = os.Remove(filepath.Join(d.events, appendLock))
+	if os.Remove(d.events) == nil && os.Remove(filepath.Join(d.root, ownerLock)) == nil {
+		_ = os.Remove(d.root)
+	}
 }
 
 func (d *disk) path() string { return d.root }

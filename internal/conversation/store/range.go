@@ -2,8 +2,11 @@ package store
 
 import (
 	"fmt"
+	"io/fs"
 	"iter"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 )
 
@@ -25,6 +28,30 @@ func (s *Store) Read(i int) ([]byte, error) {
 		return nil, fmt.Errorf("reading event %d: %w", i, ErrRange)
 	}
 	return s.readEntry(e)
+}
+
+// Observation opens a file in which a tool saved what is too long for an event.
+// The error is [fs.ErrNotExist] where there is none, and [fs.ErrInvalid] for a
+// name that leads elsewhere.
+func (s *Store) Observation(name string) (*os.File, error) {
+	if s.Dir() == "" {
+		return nil, fs.ErrNotExist
+	}
+	if name == "" || strings.HasPrefix(name, ".") || strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) {
+		return nil, fs.ErrInvalid
+	}
+	dir, err := os.OpenRoot(filepath.Join(s.Dir(), observationsDir))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = dir.Close() }() // what was opened in it stays open
+	switch info, err := dir.Lstat(name); {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fs.ErrInvalid
+	}
+	return dir.Open(name)
 }
 
 // Range gives the events from index from up to, not including, to, in order;

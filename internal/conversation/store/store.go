@@ -291,6 +291,24 @@ func (s *Store) Close() error {
 	return errors.Join(syncErr, s.dir.close())
 }
 
+// Abandon is Close, and removes the directory again where Open made it and
+// nothing was written.
+func (s *Store) Abandon() error {
+	if s.existed || s.Len() > 0 || s.mode != ReadWrite {
+		return s.Close()
+	}
+	d, ok := s.dir.(*disk)
+	if ok && movesOpen {
+		// While the lock is ours nobody else can be about to write.
+		d.removeEmpty()
+	}
+	err := s.Close()
+	if ok && !movesOpen {
+		d.removeEmpty()
+	}
+	return err
+}
+
 func (s *Store) writable() error {
 	if s.mode != ReadWrite {
 		return ErrReadOnly

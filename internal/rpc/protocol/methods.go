@@ -67,6 +67,11 @@ func Methods() []Method {
 		request[AskAgentParams, AskAgentResult](MethodAskAgent),
 		request[SwitchModelParams, Info](MethodSwitchModel),
 		request[UpdateParams, Info](MethodUpdate),
+		request[ForkParams, CreateResult](MethodFork),
+		request[NavigateParams, Info](MethodNavigate),
+		request[IDParams, BranchesResult](MethodBranches),
+		request[UnsendParams, Queued](MethodUnsend),
+		request[BlobParams, BlobResult](MethodBlob),
 		request[IDParams, Empty](MethodClose),
 		request[IDParams, Empty](MethodDelete),
 		request[Empty, PingResult](MethodPing),
@@ -86,9 +91,10 @@ func Methods() []Method {
 	}
 }
 
-// Handshake are the types that travel inside LSP's initialize.
-func Handshake() []reflect.Type {
-	return []reflect.Type{reflect.TypeFor[ClientOptions](), reflect.TypeFor[ServerOptions]()}
+// Inside are the types that travel inside what others define: in LSP's
+// initialize, and in OpenHands' events.
+func Inside() []reflect.Type {
+	return []reflect.Type{reflect.TypeFor[ClientOptions](), reflect.TypeFor[ServerOptions](), reflect.TypeFor[Blob]()}
 }
 
 // Enums gives the values of the string types.

@@ -40,6 +40,11 @@ const (
 	MethodAskAgent              = "conversation/askAgent"
 	MethodSwitchModel           = "conversation/switchModel"
 	MethodUpdate                = "conversation/update"
+	MethodFork                  = "conversation/fork"
+	MethodNavigate              = "conversation/navigate"
+	MethodBranches              = "conversation/branches"
+	MethodUnsend                = "conversation/unsend"
+	MethodBlob                  = "conversation/blob"
 	MethodClose                 = "conversation/close"
 	MethodDelete                = "conversation/delete"
 	MethodPing                  = "agent/ping"
@@ -77,8 +82,8 @@ type ClientOptions struct {
 	Confirmation *Flag         `json:"confirmation,omitempty"`
 	Input        *Flag         `json:"input,omitempty"`
 	Secrets      *Flag         `json:"secrets,omitempty"`
-	// MaxEventBytes is the size above which a field of an event is cut; 262144 if
-	// absent.
+	// MaxEventBytes is the length in bytes of UTF-8 above which a string of an event
+	// is sent as a [Blob]; 262144 if absent, and at least 256.
 	MaxEventBytes int             `json:"maxEventBytes,omitempty"`
 	Settings      json.RawMessage `json:"settings,omitempty"`
 }
@@ -376,10 +381,13 @@ type EventsParams struct {
 	// Before is exclusive.
 	Before *int `json:"before,omitempty"`
 	// Limit is 500 at the most, and by default.
-	Limit          int      `json:"limit,omitempty"`
-	MaxBytes       int      `json:"maxBytes,omitempty"`
-	Kinds          []string `json:"kinds,omitempty"`
-	PersistenceDir string   `json:"persistenceDir,omitempty"`
+	Limit    int      `json:"limit,omitempty"`
+	MaxBytes int      `json:"maxBytes,omitempty"`
+	Kinds    []string `json:"kinds,omitempty"`
+	// Branch is the id of the event that ends the branch to read; the active one if
+	// absent.
+	Branch         string `json:"branch,omitempty"`
+	PersistenceDir string `json:"persistenceDir,omitempty"`
 }
 
 // EventsResult is the result of conversation/events, in ascending order. Next
@@ -598,6 +606,81 @@ type UpdateParams struct {
 	MaxBudgetPerRun *float64 `json:"maxBudgetPerRun,omitempty"`
 	// Rules are the ids of the rules that stay; all others are forgotten.
 	Rules []string `json:"rules,omitempty"`
+}
+
+// ForkParams are the params of conversation/fork; the result is [CreateResult].
+type ForkParams struct {
+	ID string `json:"id"`
+	// From is the id of the event with which the new conversation ends; absent to
+	// take everything over.
+	From  string `json:"from,omitempty"`
+	Title string `json:"title,omitempty"`
+	// ConversationID is the id of the new conversation; one is made if absent.
+	ConversationID string            `json:"conversationId,omitempty"`
+	Tags           map[string]string `json:"tags,omitempty"`
+	// ResetMetrics lets the statistics begin anew; true if absent.
+	ResetMetrics *bool `json:"resetMetrics,omitempty"`
+	// PersistenceDir is where the source is stored; the new conversation goes there
+	// too.
+	PersistenceDir string `json:"persistenceDir,omitempty"`
+}
+
+// NavigateParams are the params of conversation/navigate; the result is [Info].
+type NavigateParams struct {
+	ID string `json:"id"`
+	// EventID is the id of an event, or null for an empty branch.
+	EventID json.RawMessage `json:"eventId"`
+}
+
+// BranchesResult is the result of conversation/branches, those that ended first
+// first.
+type BranchesResult struct {
+	Branches []Branch `json:"branches"`
+}
+
+// Branch is one branch of a conversation, by the event that ends it.
+type Branch struct {
+	EventID string `json:"eventId"`
+	// Seq is its length, and Shared how many of its events, from the first on, are
+	// on the active branch too.
+	Seq    int  `json:"seq"`
+	Shared int  `json:"shared"`
+	Active bool `json:"active,omitempty"`
+}
+
+// UnsendParams are the params of conversation/unsend; the result is [Queued],
+// the message as it was kept.
+type UnsendParams struct {
+	ID        string `json:"id"`
+	MessageID string `json:"messageId"`
+}
+
+// Blob stands in an event for a string that is too long for the client.
+type Blob = event.Blob
+
+// BlobParams are the params of conversation/blob.
+type BlobParams struct {
+	ID string `json:"id"`
+	// Blob is what a [Blob] names, or observations/NAME for a file that a tool saved.
+	Blob string `json:"blob"`
+	// Offset and Limit are in bytes; Limit is 262144 if absent, and at most 4194304.
+	Offset         int    `json:"offset,omitempty"`
+	Limit          int    `json:"limit,omitempty"`
+	PersistenceDir string `json:"persistenceDir,omitempty"`
+}
+
+// BlobResult is the result of conversation/blob: a piece as Text, whole
+// characters, or as Data where it is no UTF-8.
+type BlobResult struct {
+	Text *string `json:"text,omitempty"`
+	// Data is in base64.
+	Data string `json:"data,omitempty"`
+	// Offset is where the piece begins: where the one that was asked for is in the
+	// middle of a character, at its beginning. Size is the length of the whole.
+	Offset int `json:"offset"`
+	Size   int `json:"size"`
+	// Next is the Offset of the next piece; absent at the end.
+	Next *int `json:"next,omitempty"`
 }
 
 // PingResult is the result of agent/ping.

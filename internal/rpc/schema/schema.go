@@ -46,7 +46,7 @@ func load() (*model, error) {
 	if m.docs, err = comments(protocol.Source); err != nil {
 		return nil, err
 	}
-	for _, t := range protocol.Handshake() {
+	for _, t := range protocol.Inside() {
 		m.add(t)
 	}
 	for _, method := range protocol.Methods() {
