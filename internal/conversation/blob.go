@@ -158,19 +158,30 @@ func readPiece(r io.ReaderAt, size int, q BlobQuery) (BlobPiece, error) {
 		return BlobPiece{}, &PersistenceError{err}
 	}
 	start, end := q.Offset-from, min(q.Offset-from+q.Limit, len(buf))
-	first, last := start, end
-	for first > 0 && first < len(buf) && !utf8.RuneStart(buf[first]) {
-		first--
+	if first, _ := character(buf, start); first < start {
+		start = first
 	}
-	for last > first && last < len(buf) && !utf8.RuneStart(buf[last]) {
-		last--
+	if first, last := character(buf, end); first > start {
+		end = first
+	} else if first < end {
+		end = last // at least one character
 	}
-	if last == first && end > start {
-		_, n := utf8.DecodeRune(buf[first:]) // at least one character
-		last = first + n
+	p := BlobPiece{Offset: from + start, Size: size, End: from + end}
+	if part := buf[start:end]; utf8.Valid(part) {
+		p.Text = string(part)
+	} else {
+		p.Data = part
 	}
-	if text := buf[first:last]; utf8.Valid(text) {
-		return BlobPiece{Text: string(text), Offset: from + first, Size: size, End: from + last}, nil
+	return p, nil
+}
+
+// character gives the bounds of the character in whose middle at is; at itself
+// where it is in none.
+func character(buf []byte, at int) (first, last int) {
+	for first = at - 1; first >= max(at-utf8.UTFMax+1, 0); first-- {
+		if _, n := utf8.DecodeRune(buf[first:]); n > 1 && first+n > at {
+			return first, first + n
+		}
 	}
-	return BlobPiece{Data: buf[start:end], Offset: q.Offset, Size: size, End: from + end}, nil
+	return at, at
 }

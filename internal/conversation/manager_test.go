@@ -1,6 +1,7 @@
 package conversation_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -88,6 +89,10 @@ func TestTags(t *testing.T) {
 		{map[string]string{"a1": "x", "0": ""}, true},
 		{map[string]string{"a": strings.Repeat("ü", 256)}, true},
 		{map[string]string{"a": strings.Repeat("ü", 257)}, false},
+		{map[string]string{"a\n": "x"}, false},
+		{map[string]string{"a b": "x"}, false},
+		{map[string]string{"abcdefghijklmnopqrstuvwxyz0123456789": "any text: ✓\n"}, true},
+		{map[string]string{}, true},
 		{map[string]string{"": "x"}, false},
 		{map[string]string{"A": "x"}, false},
 		{map[string]string{"a-b": "x"}, false},
@@ -610,5 +615,76 @@ func TestContextsOfCallers(t *testing.T) {
 		// The close goes on all the same.
 		<-r.c.Done()
 		r.told(`user "work"`, "interrupt", "ended paused interrupted")
+	})
+}
+
+// What nobody has opened since its process died is shown as opening would find
+// it, and nothing is written for that.
+func TestADeadRunIsShownAsDead(t *testing.T) {
+	play(t, conversation.Options{}, func(r *rig) {
+		r.ask("work")
+		r.answer(do(call("a")))
+		other := r.newManager()
+		show := func() (list []conversation.Info) {
+			t.Helper()
+			snap, err := other.Peek("", r.options.ID)
+			r.check(err)
+			list = append(list, snap.Info())
+			r.check(snap.Close())
+			listed, _, err := other.List(r.ctx, conversation.Filter{})
+			r.check(err)
+			return append(list, listed...)
+		}
+		for _, i := range show() {
+			if i.Status != conversation.Running || i.LockedBy == nil {
+				t.Errorf("while it runs: %s, held by %v", i.Status, i.LockedBy)
+			}
+		}
+		crash(r)
+		files := r.log()
+		before := must(os.ReadFile(filepath.Join(r.dir(), "base_state.json")))
+		shown := show()
+		if len(shown) != 2 {
+			t.Fatalf("%d are shown", len(shown))
+		}
+		if after := must(os.ReadFile(filepath.Join(r.dir(), "base_state.json"))); !bytes.Equal(before, after) || len(r.log()) != len(files) {
+			t.Error("looking has changed something")
+		}
+		r.reopen()
+		found := r.info()
+		for _, i := range shown {
+			if i.Status != found.Status || i.StopReason != found.StopReason || i.RunID != found.RunID || i.Error == nil || i.Error.Code != found.Error.Code {
+				t.Errorf("shown as %+v, found as %+v", i, found)
+			}
+		}
+	})
+}
+
+// A conversation that could not be made leaves no folder.
+func TestAFailedCreateLeavesNothing(t *testing.T) {
+	prepared(t, func(r *rig) {
+		id := uuid.NewString()
+		for _, o := range []conversation.Options{
+			{},
+			{Workspace: "/w", Policy: json.RawMessage(`{"kind":"Odd"}`)},
+			{Workspace: "/w", Tags: map[string]string{"A": "b"}},
+			{Workspace: "/w", Secrets: map[string]json.RawMessage{"": json.RawMessage(`"x"`)}},
+		} {
+			o.Base, o.ID = r.options.Base, id
+			if _, _, err := r.manager.Create(r.ctx, o); err == nil {
+				t.Errorf("%+v was made", o)
+			}
+		}
+		if names, err := os.ReadDir(r.options.Base); err != nil || len(names) != 0 {
+			t.Errorf("left: %v, %v", names, err)
+		}
+		if r.manager.Exists(r.options.Base, id) {
+			t.Error("it exists")
+		}
+		r.options.ID = id
+		r.create()
+		if !r.manager.Exists(r.options.Base, strings.ReplaceAll(id, "-", "")) || !r.newManager().Exists(r.options.Base, id) {
+			t.Error("it does not exist")
+		}
 	})
 }

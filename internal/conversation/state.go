@@ -300,6 +300,9 @@ func checkTags(tags map[string]string) error {
 			}
 		}
 		if len([]rune(tags[k])) > maxTag {
+			if k == "title" {
+				return &ValueError{"title", "is longer than 256 characters"}
+			}
 			return &ValueError{"tags", fmt.Sprintf("the value of %q is longer than 256 characters", k)}
 		}
 	}

@@ -471,6 +471,9 @@ func brief(info map[string]any) string {
 	}
 	if c, ok := info["cursor"].(map[string]any); ok {
 		fmt.Fprintf(&b, " seq=%v", c["seq"])
+		if c["epoch"] != 1.0 {
+			fmt.Fprintf(&b, " epoch=%v", c["epoch"])
+		}
 	}
 	if llms, ok := info["llms"].([]any); ok && len(llms) > 0 {
 		if own := llms[0].(map[string]any); own["usageId"] != "agent" {

@@ -37,7 +37,7 @@ func (s *Store) Observation(name string) (*os.File, error) {
 	if s.Dir() == "" {
 		return nil, fs.ErrNotExist
 	}
-	if name == "" || strings.HasPrefix(name, ".") || strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) {
+	if name == "" || strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/\\\x00") || !filepath.IsLocal(name) {
 		return nil, fs.ErrInvalid
 	}
 	dir, err := os.OpenRoot(filepath.Join(s.Dir(), observationsDir))
