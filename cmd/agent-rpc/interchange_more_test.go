@@ -435,3 +435,71 @@ func branchesOfTheSDK(t *testing.T, s *sdk) {
 	}
 	s.ask(t, nil, "close", id)
 }
+
+// branchesOfOurs: the SDK follows what we forked and where we went, and goes on
+// there; so do we after it.
+func branchesOfOurs(t *testing.T, s *sdk) {
+	p := newPlace(t, `{"calls": [{"terminal": {"command": "echo one"}}]}
+"The first answer."
+"The second answer."
+"On the other branch."
+`)
+	h := p.start()
+	h.initialize("")
+	id := h.create("")
+	for _, text := range []string{"One", "Two"} {
+		if i := h.settled(h.say(id, text)); i.Status != "finished" {
+			t.Fatalf("the run ended as %+v %+v", i, i.Error)
+		}
+	}
+	branch := func(id string) (events []json.RawMessage, ids []string) {
+		var page struct{ Events []struct{ Event json.RawMessage } }
+		h.call(&page, "conversation/events", `{"id":%q}`, id)
+		for _, e := range page.Events {
+			events, ids = append(events, e.Event), append(ids, kindOf(t, e.Event).ID)
+		}
+		return events, ids
+	}
+	all, ids := branch(id)
+	var first string // the event that ends the first turn
+	for i, e := range all {
+		if kindOf(t, e).Kind == "MessageEvent" && strings.Contains(string(e), "Two") {
+			first = ids[i-1]
+		}
+	}
+	var forked struct{ Conversation info }
+	h.call(&forked, "conversation/fork", `{"id":%q,"from":%q,"title":"A fork"}`, id, first)
+	fork := forked.Conversation.ID
+	h.call(nil, "conversation/navigate", `{"id":%q,"eventId":%q}`, id, first)
+	if i := h.settled(h.say(id, "Three")); i.Status != "finished" {
+		t.Fatalf("the run on the other branch ended as %+v %+v", i, i.Error)
+	}
+	branches := map[string][]string{}
+	for _, c := range []string{id, fork} {
+		_, branches[c] = branch(c)
+		h.call(nil, "conversation/close", `{"id":%q}`, c)
+	}
+	if got := len(p.stored(id)); got != len(all)+2 {
+		t.Errorf("%d events are stored, want those of both branches: %d", got, len(all)+2)
+	}
+	for _, c := range []string{id, fork} {
+		s.resume(t, p, c)
+		is := s.seen(t, c)
+		if !slices.Equal(is.Branch, branches[c]) {
+			t.Errorf("the SDK is on the branch\n%v\nwe on\n%v", is.Branch, branches[c])
+		}
+		sameEvents(t, p.stored(c), is)
+		sameView(t, p.stored(c), is)
+		s.ask(t, nil, "say", c, "From Python", "ada")
+		s.ask(t, nil, "close", c)
+	}
+	if _, state := p.baseState(fork); !strings.Contains(string(state["tags"]), `"A fork"`) {
+		t.Errorf("the tags of the fork are %s", state["tags"])
+	}
+	for _, c := range []string{id, fork} {
+		if i := h.open(c); i.Cursor.Seq != len(branches[c])+1 {
+			t.Errorf("after the SDK: %+v, want %d events", i, len(branches[c])+1)
+		}
+	}
+	h.shutdown()
+}

@@ -40,6 +40,7 @@ func TestInterchange(t *testing.T) {
 		"secrets under a key":      secretsUnderAKey,
 		"condensations":            condensations,
 		"branches of the SDK":      branchesOfTheSDK,
+		"branches of ours":         branchesOfOurs,
 		"statuses":                 statusesOfTheSDK,
 		"a run that the SDK ended": aRunThatTheSDKEnded,
 	} {
