@@ -35,6 +35,7 @@ var layers = map[string][]string{
 	"internal/llm/anthropic":          {"internal/llm", "internal/conversation/event"},
 	"internal/llm":                    {"internal/conversation/event"},
 	"internal/tool":                   {"internal/conversation/event", "internal/workspace"},
+	"internal/workspace/baseline":     {"internal/conversation", "internal/workspace"},
 	"internal/workspace":              {},
 	"internal/skill":                  {},
 	"internal/hook":                   {"internal/conversation", "internal/workspace"},

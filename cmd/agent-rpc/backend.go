@@ -25,6 +25,8 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/security"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
 	"github.com/agent-rpc/agent-rpc/internal/tool/clienttool"
+	"github.com/agent-rpc/agent-rpc/internal/workspace"
+	"github.com/agent-rpc/agent-rpc/internal/workspace/baseline"
 )
 
 // This file joins the parts: settings, models, tools and agents behind the face
@@ -68,6 +70,7 @@ func newBackend(log *slog.Logger) func(json.RawMessage, rpc.Host) (rpc.Backend, 
 		return rpc.Backend{
 			NewAgent:         newAgents(cfg, models, registry, host),
 			NewHooks:         newHooks(cfg, host, log),
+			NewChanges:       newChanges(host, log),
 			ConversationsDir: cfg.ConversationsDir(),
 			Defaults:         func() conversation.Options { return defaults(cfg) },
 			Security:         security.Judge{},
@@ -77,6 +80,17 @@ func newBackend(log *slog.Logger) func(json.RawMessage, rpc.Host) (rpc.Backend, 
 			Secrets:          func() secret.Options { return secretOptions(cfg) },
 			Profile:          cfg.CheckProfile,
 		}, nil
+	}
+}
+
+// newChanges makes what looks after the changes of conversations.
+func newChanges(host rpc.Host, log *slog.Logger) conversation.NewChanges {
+	return func(env conversation.ChangesEnv) (conversation.Changes, error) {
+		ws, err := workspace.Open(env.Workspace, false)
+		if err != nil {
+			return nil, &conversation.ValueError{Field: "workspace", Message: err.Error()}
+		}
+		return baseline.New(ws, host.Buffers(), env, log), nil
 	}
 }
 

@@ -146,7 +146,7 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "clientTools", Message: err.Error()}
 	}
-	a.tools, err = deps.Tools.Open(tool.Env{Workspace: ws, Dir: env.Dir, Secrets: env.Secrets, Mask: env.Mask},
+	a.tools, err = deps.Tools.Open(tool.Env{Workspace: ws, Dir: env.Dir, Touch: env.Touch, Secrets: env.Secrets, Mask: env.Mask},
 		tool.Selection{Specs: a.present(specs), BuiltIns: slices.DeleteFunc(spec.builtIns(), a.foreign), Filter: spec.FilterToolsRegex, Extra: extra})
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "agent.tools", Message: err.Error()}

@@ -174,6 +174,8 @@ type AgentEnv struct {
 	Workspace string
 	// Dir is the conversation's directory; "" when it is kept in memory.
 	Dir string
+	// Touch is to be told of a file before a tool writes it; nil if nobody looks.
+	Touch func(path string)
 	// Secrets gives the variables that a command names, with their values, and
 	// says of each that has none why. It may ask a server or the client, and ends
 	// with ctx.

@@ -65,6 +65,8 @@ func (c *Conversation) act(ctx context.Context, actions []*event.Action) {
 		}
 		b.jobs = append(b.jobs, j)
 	}
+	c.beginChanges(ctx)
+	c.run.acted = true
 	b.ctx, b.work = c.startWork(ctx)
 	c.run.batch = b
 	c.schedule(ctx)
@@ -151,7 +153,14 @@ func (c *Conversation) begins(j *job) {
 		c.dirty = true
 		c.secure()
 	}
+	noted := c.track.ready
 	go func() {
+		if noted != nil {
+			select {
+			case <-noted:
+			case <-b.ctx.Done():
+			}
+		}
 		deltas := c.newDeltas(b.work, runID)
 		var result event.Event
 		_ = c.guard("a tool", func() { // logged, and answered below
@@ -235,6 +244,7 @@ func (c *Conversation) acted(ctx context.Context, b *batch) {
 	if b.finishing && c.succeeded(b.jobs[len(b.jobs)-1].action) {
 		c.setStatus(Finished)
 	}
+	c.countChanges(ctx)
 	c.stepped(ctx)
 }
 

@@ -77,6 +77,7 @@ func (c *Conversation) askUser() {
 	c.side.StopReason = StopWaiting
 	c.setStatus(WaitingForConfirmation)
 	c.tellWaiting(*c.confirmation())
+	c.endChanges()
 }
 
 // tellWaiting stores and tells that the run waits for p.

@@ -58,22 +58,24 @@ type Conversation struct {
 
 	// What follows belongs to the conversation's goroutine.
 
-	store    *store.Store
-	history  *history
-	side     *sidecar
-	kept     baseState // what OpenHands stores and we only carry along
-	status   Status
-	maxIter  int
-	stuckOn  bool
-	detector stuck.Detector
-	policy   policy.Confirmation
-	analyzer policy.Analyzer // nil if there is none
-	stats    stats.Stats
-	tags     map[string]string
-	run      *run
-	direct   *direct // a call outside of a run
-	greeted  bool    // a run has been going on since it was opened
-	measured measure
+	store     *store.Store
+	history   *history
+	side      *sidecar
+	kept      baseState // what OpenHands stores and we only carry along
+	status    Status
+	maxIter   int
+	stuckOn   bool
+	detector  stuck.Detector
+	policy    policy.Confirmation
+	analyzer  policy.Analyzer // nil if there is none
+	stats     stats.Stats
+	tags      map[string]string
+	run       *run
+	direct    *direct // a call outside of a run
+	track     tracking
+	diedInRun bool // it was opened after its process had died in a run
+	greeted   bool // a run has been going on since it was opened
+	measured  measure
 	// condenseFrom is how long the view must be before a condensation that failed
 	// and that nobody needs is tried again.
 	condenseFrom int
@@ -352,7 +354,7 @@ func (c *Conversation) info() Info {
 		MaxIterations: c.maxIter, MaxBudget: c.side.MaxBudget, AutoTitle: c.side.AutoTitle,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
 		LLMs: c.llms(), Stats: c.stats.AppendSnapshot(nil), Rules: c.rules(),
-		Queued: c.queued(), Tags: maps.Clone(c.tags), Pending: c.pending(), StuckThresholds: c.thresholds(),
+		Queued: c.queued(), Tags: maps.Clone(c.tags), Pending: c.pending(), StuckThresholds: c.thresholds(), Changes: c.side.Changes,
 	}
 	i.Model = i.LLMs[0].Model
 	return i
@@ -447,6 +449,7 @@ func (c *Conversation) close(ctx context.Context) {
 		c.cancelWork(closeGrace)
 		return
 	}
+	c.endChanges()
 	c.closing = true
 	ctx, cancel := context.WithTimeout(ctx, toolsGrace)
 	defer cancel()
@@ -461,6 +464,7 @@ func (c *Conversation) close(ctx context.Context) {
 	}()
 	c.endSession(ctx)
 	<-tools
+	c.awaitChanges(ctx)
 	c.settle()
 	if err := c.store.Sync(); err != nil {
 		c.log.Error("syncing the conversation", "conversation", c.id, "error", err)

@@ -72,6 +72,7 @@ type Info struct {
 	Rules              []Rule
 	Error              *RunError
 	LockedBy           *Owner
+	Changes            ChangeCount // what the agent changed and nobody kept, as far as it was counted
 	// StuckThresholds are nil where stuck detection is off.
 	StuckThresholds *stuck.Thresholds
 }

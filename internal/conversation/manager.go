@@ -49,6 +49,8 @@ type Config struct {
 	NewAgent NewAgent
 	// NewHooks may be nil: then no hooks run, and what is stored of them is kept.
 	NewHooks NewHooks
+	// NewChanges may be nil: then nobody looks what runs change.
+	NewChanges NewChanges
 	// Security judges actions; nil for one that knows the model's own word only.
 	Security Security
 	Log      *slog.Logger
@@ -71,7 +73,7 @@ func NewManager(life context.Context, cfg Config) *Manager {
 	return &Manager{
 		life: life, base: cfg.Base, slots: map[string]*slot{},
 		env: env{
-			newAgent: cfg.NewAgent, newHooks: cfg.NewHooks, log: cfg.Log, onChange: cfg.OnChange, secrets: cfg.Secrets,
+			newAgent: cfg.NewAgent, newHooks: cfg.NewHooks, newChanges: cfg.NewChanges, log: cfg.Log, onChange: cfg.OnChange, secrets: cfg.Secrets,
 			security: cfg.Security, shared: store.NewWorkspaces(cfg.Base),
 		},
 	}
@@ -547,7 +549,7 @@ func (m *Manager) summary(base, id string) (Info, error) {
 		StopReason: c.side.StopReason, Error: c.side.Error, CreatedAt: c.side.CreatedAt, UpdatedAt: c.side.UpdatedAt,
 		Cursor: Cursor{c.side.Epoch, seq}, MaxIterations: c.maxIter, MaxBudget: c.side.MaxBudget, AutoTitle: c.side.AutoTitle,
 		ConfirmationPolicy: encoded(c.policy), SecurityAnalyzer: c.analyzerJSON(),
-		LLMs: c.llms(), Stats: c.stats.AppendSnapshot(nil), Queued: c.queued(), Tags: c.tags, Rules: c.rules(), LockedBy: owner,
+		LLMs: c.llms(), Stats: c.stats.AppendSnapshot(nil), Queued: c.queued(), Tags: c.tags, Rules: c.rules(), Changes: c.side.Changes, LockedBy: owner,
 	}
 	i.Model = i.LLMs[0].Model
 	if i.CreatedAt.IsZero() && s.Len() > 0 {

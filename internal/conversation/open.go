@@ -79,11 +79,13 @@ type Options struct {
 type env struct {
 	newAgent NewAgent
 	newHooks NewHooks // nil if there are none
-	log      *slog.Logger
-	onChange func()
-	secrets  func(conversationID string) secret.Options
-	security Security
-	shared   *store.Workspaces
+	// newChanges is nil if nobody looks what runs change.
+	newChanges NewChanges
+	log        *slog.Logger
+	onChange   func()
+	secrets    func(conversationID string) secret.Options
+	security   Security
+	shared     *store.Workspaces
 }
 
 // open creates or resumes a conversation and starts its goroutine, which ends
@@ -104,6 +106,9 @@ func open(ctx context.Context, o Options, e env) (*Conversation, error) {
 		err = c.makeAgent(e, o)
 	}
 	if err == nil {
+		err = c.makeChanges(e)
+	}
+	if err == nil {
 		err = c.makeHooks(e, o.Hooks)
 	}
 	if err == nil {
@@ -117,6 +122,13 @@ func open(ctx context.Context, o Options, e env) (*Conversation, error) {
 	opened = true
 	c.out = nil // nobody listens yet
 	go c.loop(ctx)
+	if c.diedInRun {
+		// What the run changed before its process died is seen before anything else
+		// changes.
+		_ = c.post(func(ctx context.Context) { // closed: the next process looks
+			c.look(ctx, counting(c.track.changes.End), c.logLook("looking at what a run changed whose process died"))
+		})
+	}
 	return c, nil
 }
 
@@ -440,6 +452,7 @@ func (c *Conversation) failDead() {
 // process then finds what is there already.
 func (c *Conversation) endDead() error {
 	c.side.Inputs = nil
+	c.diedInRun = c.track.changes != nil
 	dead := deadRun()
 	died := &event.ConversationError{
 		Meta: event.Meta{Source: event.SourceEnvironment}, Code: dead.Code, Detail: dead.Message, Classification: dead.Classification,

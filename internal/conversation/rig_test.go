@@ -33,6 +33,8 @@ type rig struct {
 	secrets secret.Options
 	// hooks, if not nil, are the conversation's.
 	hooks *hooks
+	// changes, if not nil, are looked after.
+	changes *changes
 
 	c     *conversation.Conversation
 	agent *fake
@@ -87,6 +89,12 @@ const memory = "memory"
 
 func (r *rig) newManager() *conversation.Manager {
 	return conversation.NewManager(context.WithoutCancel(r.ctx), conversation.Config{
+		NewChanges: func(conversation.ChangesEnv) (conversation.Changes, error) {
+			if r.changes == nil {
+				return nil, nil
+			}
+			return r.changes, nil
+		},
 		Base: r.options.Base, Log: discard, Secrets: func(string) secret.Options { return r.secrets }, NewHooks: r.newHooks,
 		Security: security.Judge{},
 		NewAgent: func(env conversation.AgentEnv) (conversation.Agent, error) {

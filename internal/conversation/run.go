@@ -32,6 +32,9 @@ type run struct {
 	stopChecked, blocked bool
 	// batch is what the phase does where it carries out calls.
 	batch *batch
+	// acted tells that tools may have changed something since it was looked last
+	// for the end.
+	acted bool
 	// approved tells that the user said yes to the actions that are open.
 	approved bool
 	// answered holds the answers, by request id, to questions that waited over a
@@ -116,6 +119,7 @@ func (c *Conversation) wait(ended func(Outcome)) {
 func (c *Conversation) newRun() (id string) {
 	c.run = &run{id: uuid.NewString(), after: c.side.StopReason}
 	c.side.RunID, c.side.StopReason, c.side.Error, c.side.Iteration = c.run.id, "", nil, 0
+	c.side.RunFrom = c.history.len()
 	return c.run.id
 }
 
@@ -246,7 +250,7 @@ func (c *Conversation) advance(ctx context.Context) {
 				c.checkStop(ctx)
 				return
 			}
-			c.end(Finished, StopFinished)
+			c.finish(ctx)
 			return
 		}
 		if c.hooks.Has(UserPromptSubmit) {
@@ -379,6 +383,7 @@ func (c *Conversation) end(s Status, reason StopReason) {
 		tell(outcome)
 	}
 	notCondensed()
+	c.endChanges()
 	for _, f := range r.onEnd {
 		f()
 	}

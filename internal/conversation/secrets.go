@@ -158,7 +158,7 @@ func (c *Conversation) makeAgent(e env, o Options) error {
 		c.log.Warn("the secrets of the stored agent can't be read", "conversation", c.id, "error", err)
 	}
 	a, err := e.newAgent(AgentEnv{
-		ConversationID: c.id, Spec: spec, Stored: stored, ClientTools: tools, AskUser: o.AskUser && stored == nil, Workspace: c.workspace, Dir: c.store.Dir(),
+		ConversationID: c.id, Spec: spec, Stored: stored, ClientTools: tools, AskUser: o.AskUser && stored == nil, Workspace: c.workspace, Dir: c.store.Dir(), Touch: c.touchFile,
 		Secrets: c.variables, Secret: c.secrets.Value, Mask: c.secrets.Mask, Hide: c.secrets.Hide, Seal: c.secrets.Seal, Seed: c.secrets.Seed,
 	})
 	if err != nil {

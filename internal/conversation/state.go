@@ -154,6 +154,11 @@ type sidecar struct {
 	// ClientSecrets names the secrets that are the client's; OpenHands has no such
 	// kind.
 	ClientSecrets []string `json:"clientSecrets,omitempty"`
+	// RunFrom is the seq after which the newest run began.
+	RunFrom int         `json:"runFrom,omitempty"`
+	Changes ChangeCount `json:"changes,omitzero"`
+	// Undone is what the model has not been told yet.
+	Undone *undone `json:"undone,omitempty"`
 	// Masked are the open actions that hold a secret and are stored without it.
 	Masked []string `json:"masked,omitempty"`
 	// Rules are what the user wants not to be asked again in this conversation.
@@ -227,6 +232,9 @@ func (sc *sidecar) dropSent(s *store.Store) {
 	sent := func(m Outgoing) bool {
 		_, ok := s.Index(m.ID)
 		return ok
+	}
+	if sc.Undone != nil && sent(Outgoing{ID: sc.Undone.ID}) {
+		sc.Undone = nil
 	}
 	sc.Queue, sc.Steering = slices.DeleteFunc(sc.Queue, sent), slices.DeleteFunc(sc.Steering, sent)
 }

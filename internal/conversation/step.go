@@ -54,6 +54,11 @@ func (c *Conversation) think(ctx context.Context) {
 
 // ask asks the model once.
 func (c *Conversation) ask(ctx context.Context) {
+	if err := c.tellUndone(); err != nil {
+		c.fail(err)
+		return
+	}
+	c.beginChanges(ctx)
 	weight := c.history.view.Weight(c.agent.Render)
 	q := Question{
 		Messages: c.history.view.Messages(c.agent.Render),

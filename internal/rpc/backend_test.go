@@ -28,6 +28,8 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/tool/tasktracker"
 	"github.com/agent-rpc/agent-rpc/internal/tool/terminal"
 	"github.com/agent-rpc/agent-rpc/internal/tool/think"
+	"github.com/agent-rpc/agent-rpc/internal/workspace"
+	"github.com/agent-rpc/agent-rpc/internal/workspace/baseline"
 )
 
 // scriptModels plays the script at a path for every conversation, as
@@ -93,6 +95,13 @@ func testBackend(models agent.Models, base string, defaults conversation.Options
 			NewAgent: func(env conversation.AgentEnv) (conversation.Agent, error) { return agent.New(deps, env) },
 			NewHooks: func(env conversation.HookEnv) (conversation.Hooks, error) {
 				return hook.New(hook.Deps{Log: slog.New(slog.DiscardHandler)}, env)
+			},
+			NewChanges: func(env conversation.ChangesEnv) (conversation.Changes, error) {
+				ws, err := workspace.Open(env.Workspace, false)
+				if err != nil {
+					return nil, err
+				}
+				return baseline.New(ws, host.Buffers(), env, slog.New(slog.DiscardHandler)), nil
 			},
 			ConversationsDir: base,
 			Defaults:         func() conversation.Options { return defaults },

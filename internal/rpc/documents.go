@@ -104,10 +104,13 @@ type textEdit struct {
 	NewText string    `json:"newText"`
 }
 
+// CanEdit implements [workspace.Editor].
+func (s *Server) CanEdit() bool { return s.client.Load().applyEdit }
+
 // Edit implements [workspace.Editor] with workspace/applyEdit.
 func (s *Server) Edit(ctx context.Context, doc workspace.Document, edits []workspace.Edit) error {
 	c := s.client.Load()
-	if !c.applyEdit {
+	if !s.CanEdit() {
 		return errors.New("it can't be changed from outside; save the file in the editor first")
 	}
 	change := documentEdit{TextDocument: documentID{doc.URI, doc.Version}}

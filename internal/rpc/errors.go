@@ -74,6 +74,8 @@ func toError(err error) *protocol.Error {
 		return reply(protocol.CodeLLMError, map[string]any{"provider": provider, "httpStatus": status, "retryable": retryable})
 	case errors.As(err, &outside):
 		return reply(protocol.CodeOutsideWorkspace, map[string]any{"path": outside.Path})
+	case errors.Is(err, conversation.ErrNotCopied):
+		return reply(protocol.CodeUnsupported, nil)
 	case errors.Is(err, conversation.ErrRequestNotFound):
 		return reply(protocol.CodeRequestNotFound, nil)
 	case errors.As(err, &persistence):

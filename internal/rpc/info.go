@@ -26,6 +26,7 @@ func toInfo(i conversation.Info) protocol.Info {
 	if i.StuckThresholds != nil {
 		info.StuckDetectionThresholds, _ = json.Marshal(i.StuckThresholds) // four numbers always encode
 	}
+	info.Changes = protocol.ChangeCount(i.Changes)
 	if info.Tags == nil {
 		info.Tags = map[string]string{}
 	}

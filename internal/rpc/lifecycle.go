@@ -37,7 +37,7 @@ func (s *Server) initialize(raw json.RawMessage, reply func(json.RawMessage)) er
 	}
 	s.backend = backend
 	s.manager = conversation.NewManager(s.life, conversation.Config{
-		Base: backend.ConversationsDir, NewAgent: backend.NewAgent, NewHooks: backend.NewHooks, Security: backend.Security, Log: s.log,
+		Base: backend.ConversationsDir, NewAgent: backend.NewAgent, NewHooks: backend.NewHooks, NewChanges: backend.NewChanges, Security: backend.Security, Log: s.log,
 		OnChange: s.listChanged, Secrets: s.secrets,
 	})
 	if c.deltas() {
@@ -92,7 +92,7 @@ func (s *Server) initializeResult(c *client, stateDir string) (json.RawMessage, 
 
 // features says what of the protocol this version serves.
 var features = map[string]bool{
-	"persistence": true, "input": true, "clientTools": true, "confirmation": true, "deltas": true, "secrets": true, "titles": true, "profiles": true, "switchModel": true, "askAgent": true, "budget": true, "steering": true, "buffers": true, "condense": true, "skills": true, "hooks": true, "branches": true, "blobs": true,
+	"persistence": true, "input": true, "clientTools": true, "confirmation": true, "deltas": true, "secrets": true, "titles": true, "profiles": true, "switchModel": true, "askAgent": true, "budget": true, "steering": true, "buffers": true, "condense": true, "skills": true, "hooks": true, "branches": true, "blobs": true, "changes": true,
 }
 
 func (s *Server) shutdownRequest(_ context.Context, _ protocol.Empty, reply func(*protocol.Empty, error)) {

@@ -68,6 +68,11 @@ func (s *Server) routes(stream *wire.Stream) *router.Router {
 	accept(r, protocol.MethodAskAgent, router.Options{}, s.askAgent)
 	accept(r, protocol.MethodSwitchModel, router.Options{}, s.switchModel)
 	accept(r, protocol.MethodUpdate, router.Options{}, s.update)
+
+	accept(r, protocol.MethodChanges, router.Options{}, s.changes)
+	accept(r, protocol.MethodBaseline, router.Options{}, s.baseline)
+	accept(r, protocol.MethodKeepChanges, router.Options{}, s.keepChanges)
+	accept(r, protocol.MethodUndoChanges, router.Options{}, s.undoChanges)
 	return r
 }
 

@@ -33,6 +33,8 @@ type Backend struct {
 	NewAgent conversation.NewAgent
 	// NewHooks may be nil: then no hooks run.
 	NewHooks conversation.NewHooks
+	// NewChanges may be nil: then nobody looks what runs change.
+	NewChanges conversation.NewChanges
 	// ConversationsDir is the default folder of the conversations.
 	ConversationsDir string
 	// Defaults are what the settings say of new conversations: policy, analyzer,

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -145,7 +146,9 @@ type session struct {
 	id     string // of the first conversation
 	asked  string // the newest requestId
 	seen   bytes.Buffer
-	names  map[string]string
+	// state and changes are those of the newest stateChanged.
+	state, changes string
+	names          map[string]string
 
 	mu       sync.Mutex
 	arrived  *sync.Cond
@@ -383,9 +386,22 @@ func (s *session) note(m message) {
 		s.t.Fatal(err)
 	}
 	delete(v, "jsonrpc")
-	if !passing(v) {
+	if !passing(v) && !s.again(v) {
 		fmt.Fprintf(&s.seen, "< %s\n", s.normal(summary(v)))
 	}
+}
+
+// again tells of a state that differs from the one before in the count of changes
+// only, where that is not written down.
+func (s *session) again(v map[string]any) bool {
+	if v["method"] != "conversation/stateChanged" {
+		return false
+	}
+	info := maps.Clone(v["params"].(map[string]any))
+	delete(info, "runId")
+	state, changes := s.state, s.changes
+	s.state, s.changes = brief(info), fmt.Sprint(info["changes"])
+	return s.state == state && s.changes != changes
 }
 
 // passing tells what comes when it comes: states on the way, which collapse,
@@ -479,6 +495,10 @@ func brief(info map[string]any) string {
 		if own := llms[0].(map[string]any); own["usageId"] != "agent" {
 			fmt.Fprintf(&b, " llm=%v as %v", own["model"], own["usageId"])
 		}
+	}
+	// They are counted beside the run; how far at other moments depends on the machine.
+	if n, ok := info["changes"].(map[string]any); ok && n["files"] != 0.0 && info["stopReason"] == "finished" {
+		fmt.Fprintf(&b, " changes=%v +%v -%v", n["files"], n["additions"], n["deletions"])
 	}
 	for _, k := range []string{"pending", "queued", "rules"} {
 		if list, ok := info[k].([]any); ok && len(list) > 0 {

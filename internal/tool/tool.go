@@ -137,6 +137,9 @@ type Env struct {
 	Workspace *workspace.Local
 	// Dir is the conversation's directory on disk; "" when it is kept in memory.
 	Dir string
+	// Touch is to be told of a file, by its absolute path, before a tool writes it,
+	// so that what was there can be brought back; nil if nobody looks.
+	Touch func(path string)
 	// Secrets gives the environment variables that a command names, and says of
 	// each that has no value why, a line each. It may wait for a server or for the
 	// client, and ends with ctx. nil if there are none.

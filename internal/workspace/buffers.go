@@ -22,6 +22,8 @@ type Editor interface {
 	// Edit asks the editor for changes of a document as it is at doc.Version, to be
 	// undone in one step. Its error says why the editor did not make them.
 	Edit(ctx context.Context, doc Document, edits []Edit) error
+	// CanEdit tells whether the editor takes edits at all.
+	CanEdit() bool
 }
 
 // Document is a file as the editor has it.
@@ -117,7 +119,7 @@ func (b *Buffers) Changed(path string, version int32, change func(text string) s
 	buf.doc.Version, buf.doc.Text = version, change(buf.doc.Text)
 	buf.unsure, buf.changed = true, true
 	buf.awaited = slices.DeleteFunc(buf.awaited, func(a *awaited) bool {
-		if a.text != buf.doc.Text {
+		if !sameText(buf.doc.Text, []byte(a.text)) {
 			return false
 		}
 		close(a.shown)
@@ -195,12 +197,45 @@ func (b *Buffers) Write(ctx context.Context, path string, data []byte) error {
 	if !ok {
 		return b.disk.Write(ctx, path, data)
 	}
+	return b.edit(ctx, path, doc, data)
+}
+
+// Replace is Write, but for a file that is open in the editor and saved: the editor
+// makes that change too, so that it can be undone there.
+func (b *Buffers) Replace(ctx context.Context, path string, data []byte) error {
+	if doc, ok := b.current(path); ok {
+		data = bytes.TrimPrefix(data, []byte("\uFEFF"))
+		if !strings.Contains(doc.Text, "\r\n") {
+			data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")) // the editor puts them back when it saves
+		}
+		return b.edit(ctx, path, doc, data)
+	}
+	return b.Write(ctx, path, data)
+}
+
+// current gives an open document that is what it should be: not saved, or the
+// same as its file.
+func (b *Buffers) current(path string) (Document, bool) {
+	if doc, ok := b.unsaved(path); ok {
+		return doc, true
+	}
+	data, err := b.disk.Read(path)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	buf := b.open[keyOf(path)]
+	if buf == nil || err != nil || !b.editor.CanEdit() || !sameText(buf.doc.Text, data) {
+		return Document{}, false
+	}
+	return buf.doc, true
+}
+
+func (b *Buffers) edit(ctx context.Context, path string, doc Document, data []byte) error {
 	if !utf8.Valid(data) {
-		return errors.New("it is open in the editor with unsaved changes, and the new content is no text; save it there first")
+		return errors.New("it is open in the editor, and the new content is no text; save it there first")
 	}
 	edits := hunks(doc.Text, string(data))
 	if len(edits) == 0 {
-		return nil
+		return nil // it is there already
 	}
 	wait, ok := b.await(path, doc, string(data))
 	if !ok {
@@ -208,7 +243,7 @@ func (b *Buffers) Write(ctx context.Context, path string, data []byte) error {
 	}
 	defer b.giveUp(path, wait)
 	if err := b.editor.Edit(ctx, doc, edits); err != nil {
-		return fmt.Errorf("it is open in the editor with unsaved changes, and the editor refused the edit: %w", err)
+		return fmt.Errorf("it is open in the editor, and the editor refused the edit: %w", err)
 	}
 	timer := time.NewTimer(editWait)
 	defer timer.Stop()
@@ -218,7 +253,7 @@ func (b *Buffers) Write(ctx context.Context, path string, data []byte) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
-		return errors.New("it is open in the editor with unsaved changes, and the editor did not show the edit; it was changed there meanwhile, so look at it again")
+		return errors.New("it is open in the editor, and the editor did not show the edit; it was changed there meanwhile, so look at it again")
 	}
 }
 

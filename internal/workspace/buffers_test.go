@@ -33,6 +33,8 @@ func (e *editorDouble) Edit(_ context.Context, doc Document, edits []Edit) error
 	return nil
 }
 
+func (e *editorDouble) CanEdit() bool { return true }
+
 func applied(text string, edits []Edit) string {
 	for _, e := range slices.Backward(edits) {
 		text = text[:e.Start] + e.Text + text[e.End:]

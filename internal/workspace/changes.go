@@ -63,21 +63,14 @@ func gitChanges(ctx context.Context, dir, ref string, depth int) ([]GitChange, e
 	if err != nil {
 		return nil, err
 	}
-	out, err := g.output(ctx, "ls-files", "--others", "--exclude-standard", "-z")
+	files, nested, err := g.untracked(ctx)
 	if err != nil {
 		return nil, err
 	}
-	nested := nestedRepositories(dir)
-	for _, name := range fields(out) {
-		if inner, ok := strings.CutSuffix(name, "/"); ok {
-			// git shows a repository in place of the files in it.
-			nested = append(nested, inner)
-			continue
-		}
+	for _, name := range files {
 		changes[name] = GitAdded
 	}
-	slices.Sort(nested)
-	for _, inner := range slices.Compact(nested) {
+	for _, inner := range nested {
 		if depth == 0 {
 			break
 		}

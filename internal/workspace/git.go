@@ -50,7 +50,11 @@ const gitTimeout = 30 * time.Second
 const maxGitOutput = 64 << 20
 
 // git runs git in the directory dir.
-type git struct{ dir string }
+type git struct {
+	dir string
+	// settings are put over those of the repository, each as "name=value".
+	settings []string
+}
 
 // output gives what git wrote. Paths in it are raw and end with a zero byte
 // where the command has -z.
@@ -64,10 +68,14 @@ func (g git) feed(ctx context.Context, stdin string, args ...string) ([]byte, er
 	defer cancel()
 	// Without diff.autoRefreshIndex=false "git diff" rewrites the user's index, and
 	// no lock option keeps it from that.
-	cmd := exec.Command("git", append([]string{
+	words := []string{
 		"--no-pager", "--no-optional-locks", "--literal-pathspecs",
 		"-c", "diff.autoRefreshIndex=false", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false",
-	}, args...)...)
+	}
+	for _, s := range g.settings {
+		words = append(words, "-c", s)
+	}
+	cmd := exec.Command("git", append(words, args...)...)
 	cmd.Dir = g.dir
 	cmd.Stdin = strings.NewReader(stdin)
 	cmd.Env = gitEnviron()

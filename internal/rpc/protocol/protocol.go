@@ -45,6 +45,10 @@ const (
 	MethodBranches              = "conversation/branches"
 	MethodUnsend                = "conversation/unsend"
 	MethodBlob                  = "conversation/blob"
+	MethodChanges               = "conversation/changes"
+	MethodBaseline              = "conversation/baseline"
+	MethodKeepChanges           = "conversation/keepChanges"
+	MethodUndoChanges           = "conversation/undoChanges"
 	MethodClose                 = "conversation/close"
 	MethodDelete                = "conversation/delete"
 	MethodPing                  = "agent/ping"
@@ -183,12 +187,21 @@ type Info struct {
 	Tags               map[string]string `json:"tags"`
 	// Rules are what is not asked again here: of this conversation and of its
 	// workspace. Absent if there are none.
-	Rules    []Rule     `json:"rules,omitempty"`
-	Error    *RunError  `json:"error,omitempty"`
-	LockedBy *LockOwner `json:"lockedBy,omitempty"`
+	Rules []Rule `json:"rules,omitempty"`
+	// Changes counts what the agent changed and nobody kept, as far as it was looked.
+	Changes  ChangeCount `json:"changes"`
+	Error    *RunError   `json:"error,omitempty"`
+	LockedBy *LockOwner  `json:"lockedBy,omitempty"`
 	// StuckDetectionThresholds is OpenHands' object of that name; absent where stuck
 	// detection is off.
 	StuckDetectionThresholds json.RawMessage `json:"stuckDetectionThresholds,omitempty"`
+}
+
+// ChangeCount counts files and lines.
+type ChangeCount struct {
+	Files     int `json:"files"`
+	Additions int `json:"additions"`
+	Deletions int `json:"deletions"`
 }
 
 // LLMInfo is one model that a conversation uses.
@@ -681,6 +694,89 @@ type BlobResult struct {
 	Size   int `json:"size"`
 	// Next is the Offset of the next piece; absent at the end.
 	Next *int `json:"next,omitempty"`
+}
+
+// ChangesParams are the params of conversation/changes.
+type ChangesParams struct {
+	ID string `json:"id"`
+	// Since is "kept" (the default), "run" for the newest run's start, or a seq: the
+	// newest run's start if that run holds it, else as "kept".
+	Since json.RawMessage `json:"since,omitempty"`
+}
+
+// ChangesResult is the result of conversation/changes, sorted by path.
+type ChangesResult struct {
+	Files []FileChange `json:"files"`
+}
+
+// FileChange is one file that is not what it was.
+type FileChange struct {
+	URI string `json:"uri"`
+	// Status is added, modified, deleted or renamed.
+	Status string `json:"status"`
+	// OldURI is where a renamed file was.
+	OldURI string `json:"oldUri,omitempty"`
+	// Additions and Deletions count lines.
+	Additions int `json:"additions"`
+	Deletions int `json:"deletions"`
+	// Binary tells that the file is no text, too large to show, or was not copied.
+	Binary bool   `json:"binary,omitempty"`
+	Hunks  []Hunk `json:"hunks"`
+}
+
+// Hunk is one change of a file. Lines count from 1; where a side has none its
+// start is the line before.
+type Hunk struct {
+	// ID stays as long as the agent's change is the same.
+	ID       string `json:"id"`
+	OldStart int    `json:"oldStart"`
+	OldLines int    `json:"oldLines"`
+	// NewStart and NewLines are where the change is in the file as it is now.
+	NewStart int `json:"newStart"`
+	NewLines int `json:"newLines"`
+	// Text is the lines that went, each after "-", and those that came, after "+".
+	Text string `json:"text"`
+}
+
+// BaselineParams are the params of conversation/baseline.
+type BaselineParams struct {
+	ID  string `json:"id"`
+	URI string `json:"uri"`
+}
+
+// BaselineResult is the result of conversation/baseline; empty where there was no
+// such file.
+type BaselineResult struct {
+	Text *string `json:"text,omitempty"`
+	// Binary tells that there was a file, and that it was no text.
+	Binary bool `json:"binary,omitempty"`
+}
+
+// ChosenChangesParams are the params of conversation/keepChanges and undoChanges:
+// all changes, those of one file, or some hunks of it.
+type ChosenChangesParams struct {
+	ID    string   `json:"id"`
+	URI   string   `json:"uri,omitempty"`
+	Hunks []string `json:"hunks,omitempty"`
+}
+
+// UndoChangesResult is the result of conversation/undoChanges.
+type UndoChangesResult struct {
+	Undone    []UndoneChange `json:"undone"`
+	Conflicts []UndoConflict `json:"conflicts"`
+}
+
+// UndoneChange is a file that is what it was, or some hunks of it.
+type UndoneChange struct {
+	URI   string   `json:"uri"`
+	Hunks []string `json:"hunks,omitempty"`
+}
+
+// UndoConflict is a hunk, or a file as a whole, that was not taken back.
+type UndoConflict struct {
+	URI    string `json:"uri"`
+	Hunk   string `json:"hunk,omitempty"`
+	Reason string `json:"reason"`
 }
 
 // PingResult is the result of agent/ping.

@@ -187,6 +187,9 @@ func (t *Tool) read(path string, info fs.FileInfo) ([]byte, error) {
 }
 
 func (t *Tool) write(ctx context.Context, path string, data []byte) error {
+	if t.touch != nil {
+		t.touch(path)
+	}
 	if err := t.files.Write(ctx, path, data); err != nil {
 		if errors.Is(err, ctx.Err()) {
 			return err

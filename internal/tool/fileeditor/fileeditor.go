@@ -32,6 +32,8 @@ type Options struct {
 	// AllowOutside is asked before a path outside the workspace is touched; its
 	// error goes to the model. Nil allows all, as OpenHands does.
 	AllowOutside func(path string) error
+	// Touch is told of a path before it is written; may be nil.
+	Touch func(path string)
 }
 
 // Tool is the file editor of one conversation.
@@ -40,6 +42,7 @@ type Tool struct {
 	root    string
 	files   Files
 	allow   func(path string) error
+	touch   func(path string)
 	history history
 }
 
@@ -49,13 +52,17 @@ func Entry(opts Options) tool.Entry {
 		if env.Workspace == nil {
 			return nil, errors.New("the file editor needs a workspace")
 		}
-		return []tool.Tool{New(env.Workspace.Root(), opts)}, nil
+		own := opts
+		if env.Touch != nil {
+			own.Touch = env.Touch
+		}
+		return []tool.Tool{New(env.Workspace.Root(), own)}, nil
 	}}
 }
 
 // New makes the editor of a workspace, whose root is an absolute path.
 func New(root string, opts Options) *Tool {
-	t := &Tool{root: root, files: opts.Files, allow: opts.AllowOutside}
+	t := &Tool{root: root, files: opts.Files, allow: opts.AllowOutside, touch: opts.Touch}
 	if t.files == nil {
 		t.files = workspace.Disk{}
 	}
