@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/policy"
 )
 
 // DefaultRejection is OpenHands' reason for a rejection without one.
@@ -51,13 +52,23 @@ func (c *Conversation) confirmation() *Pending {
 			said = askedAction{Risk: a.SecurityRisk, Ask: true, Reason: why.Reason}
 		}
 		shown := PendingAction{Action: a, Display: c.describe(a, nil), Risk: said.Risk, Reason: said.Reason, asks: said.Ask}
-		_ = c.guard("the parts of a command", func() { shown.Parts = c.security.Parts(a) }) // logged
+		_ = c.guard("the parts of a command", func() { shown.Parts = c.parts(a) }) // logged
 		p.Actions = append(p.Actions, shown)
 	}
 	p.RequestID, p.Reason = requestID(actions), why.Reason
 	_, err := c.rulesFor(p)
 	p.Memorable = err == nil
 	return p
+}
+
+// parts takes a command apart as the model said it: what stands in for a secret
+// would read as something else.
+func (c *Conversation) parts(a *event.Action) []policy.Part {
+	parts := c.security.Parts(c.asSaid(a))
+	for i := range parts {
+		parts[i].Text, parts[i].Reason = c.secrets.Mask(parts[i].Text), c.secrets.Mask(parts[i].Reason)
+	}
+	return parts
 }
 
 // requestID names the question about a batch.

@@ -2,10 +2,14 @@ package conversation_test
 
 import (
 	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 )
 
 // TestRules: a remembered approval covers the same action here, or in the whole
@@ -105,4 +109,42 @@ func TestRulesThatCanNotBe(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRulesDoNotCoverHighRisk: what the analyzer now calls HIGH is asked about,
+// whatever was remembered.
+func TestRulesDoNotCoverHighRisk(t *testing.T) {
+	o := asking()
+	o.Analyzer = json.RawMessage(`{"kind":"LLMSecurityAnalyzer"}`)
+	play(t, o, func(r *rig) {
+		r.ask("work")
+		r.answer(do(risky("make", event.RiskMedium)))
+		if _, _, err := r.confirm(conversation.Confirmation{RequestID: r.requestID(), Approve: true, Remember: conversation.ScopeConversation}); err != nil {
+			t.Fatal(err)
+		}
+		r.result("make")
+		r.answer(do(risky("make", event.RiskMedium)))
+		r.result("make")
+		r.answer(do(risky("make", event.RiskHigh)))
+		if p := r.info().Pending; len(p) != 1 || p[0].Memorable || p[0].Actions[0].Risk != event.RiskHigh {
+			t.Errorf("%+v", p)
+		}
+	})
+}
+
+// TestRulesThatAreNotKept: where a rule can't be stored nothing is decided.
+func TestRulesThatAreNotKept(t *testing.T) {
+	play(t, asking(), func(r *rig) {
+		file := filepath.Join(r.options.Base, "agent_rpc_workspaces.json")
+		r.check(os.WriteFile(file, []byte("{"), 0o600))
+		r.ask("work")
+		r.answer(do(call("make")))
+		_, _, err := r.confirm(conversation.Confirmation{RequestID: r.requestID(), Approve: true, Remember: conversation.ScopeWorkspace})
+		var persistence *conversation.PersistenceError
+		if !errors.As(err, &persistence) || !strings.Contains(err.Error(), file) {
+			t.Errorf("%v", err)
+		}
+		r.quiet()
+		r.status(conversation.WaitingForConfirmation, conversation.StopWaiting)
+	})
 }

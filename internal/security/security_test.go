@@ -291,7 +291,7 @@ func TestRules(t *testing.T) {
 	for _, c := range []string{
 		"a", "a && b", "a || b", "a; b", "a | b", "a |& b", "a &", "! a", "(a)", "{ a; }", "a b", "'a b'", "a 'b'", "a > b", "a >> b", "a 2> b", "a < b",
 		"a <<< b", "a <<E\nb\nE", "A=1 a", "A=1", "a \"b\"", "a $b", "a \"$b\"", "a ${b}", "a ${b:-c}", "a ${b:=c}", "a ${b#c}", "a *", "a '*'", "a $((1+2))", "a $((1-2))",
-		"if a; then b; fi", "while a; do b; done", "until a; do b; done", "for a in b; do c; done", "select a in b; do c; done", "a() { b; }", "time a", "[[ a == b ]]", "[[ a != b ]]",
+		"if a; then b; fi", "while a; do b; done", "until a; do b; done", "for a in b; do c; done", "for a; do c; done", "for a in; do c; done", "select a in b; do c; done", "a() { b; }", "time a", "[[ a == b ]]", "[[ a != b ]]",
 	} {
 		if other, ok := seen[id(c)]; ok {
 			t.Errorf("%q and %q count as the same", c, other)
@@ -323,6 +323,24 @@ func TestRules(t *testing.T) {
 	}
 	if tool(`{"command":"view","path":"/a"}`) != tool(`{"path":"/a", "command":"view"}`) || tool(`{"path":"/a"}`) == tool(`{"path":"/b"}`) {
 		t.Error("rules for other tools")
+	}
+}
+
+// What defines itself, or grows without end, is given up.
+func TestCommandsThatGrow(t *testing.T) {
+	pattern := analyzer(t, `{"kind":"PatternSecurityAnalyzer"}`)
+	for command, want := range map[string]event.Risk{
+		"X='eval $X$X'; " + strings.Repeat("eval $X; ", 50): unknown,
+		`f() { f "$@"; f "$@"; }; f x`:                      low,
+		"alias a='a; a'; a":                                 low,
+		"A='$A $A'; $A":                                     unknown,
+		"{a,b}{1..99999}{1..99999}{1..99999}":               unknown,
+		strings.Repeat("sudo ", 200) + "ls":                 unknown,
+		strings.Repeat("{ ", 9000) + "ls":                   unknown,
+	} {
+		if v, err := pattern.Judge(terminal(command)); err != nil || v.Risk != want {
+			t.Errorf("%.60q is %+v, %v; want %s", command, v, err, want)
+		}
 	}
 }
 
