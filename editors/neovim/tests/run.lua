@@ -31,7 +31,14 @@ MiniTest.run({
         elseif state:find("^Fail") and not case.told then
           case.told = true
           failed = failed + 1
-          say("FAIL " .. vim.fs.basename(case.desc[1]) .. " " .. table.concat(case.desc, " ", 2) .. " " .. vim.inspect(case.args))
+          say(
+            "FAIL "
+              .. vim.fs.basename(case.desc[1])
+              .. " "
+              .. table.concat(case.desc, " ", 2)
+              .. " "
+              .. vim.inspect(case.args)
+          )
           say(table.concat(case.exec.fails, "\n"))
         end
       end,
