@@ -39,7 +39,8 @@ MiniTest.run({
               .. " "
               .. vim.inspect(case.args)
           )
-          say(table.concat(case.exec.fails, "\n"))
+          local lines = vim.split(table.concat(case.exec.fails, "\n"), "\n")
+          say(table.concat(vim.list_slice(lines, 1, 60), "\n"))
         end
       end,
       finish = function()

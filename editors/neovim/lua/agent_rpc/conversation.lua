@@ -58,7 +58,7 @@ local function hold(info)
   self =
     setmetatable({ id = info.id, fold = Fold.new(info), cursor = { epoch = info.cursor.epoch, seq = 0 } }, Conversation)
   self.folder = self.fold.workspace
-  self.transcript = Transcript.new(self.fold, "agent-rpc://" .. info.id)
+  self.transcript = Transcript.new(self.fold, "agent-rpc://" .. info.id:sub(1, 8))
   self.transcript.remembers = function(request)
     return require("agent_rpc.approval").remembers(self, request)
   end

@@ -11,7 +11,7 @@ local ns = vim.api.nvim_create_namespace("agent_rpc.input")
 ---@return integer buf
 function M.new(conversation)
   local buf = vim.api.nvim_create_buf(false, true)
-  vim.api.nvim_buf_set_name(buf, ("agent-rpc://%s/input"):format(conversation.id))
+  vim.api.nvim_buf_set_name(buf, ("agent-rpc://%s/input"):format(conversation.id:sub(1, 8)))
   vim.bo[buf].bufhidden = "hide"
   vim.bo[buf].swapfile = false
   vim.bo[buf].buftype = "nofile"

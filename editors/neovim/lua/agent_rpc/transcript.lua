@@ -315,7 +315,8 @@ function Transcript:enter(win)
     colorcolumn = "",
     conceallevel = 0,
     statuscolumn = "",
-    fillchars = "fold: ,eob: ," .. (look.plain() and "foldopen:v,foldclose:>" or "foldopen:▾,foldclose:▸"),
+    fillchars = "fold: ,eob: ,foldsep: ,"
+      .. (look.plain() and "foldopen:v,foldclose:>" or "foldopen:▾,foldclose:▸"),
   }) do
     set(name, value)
   end
