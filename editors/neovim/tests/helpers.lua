@@ -23,10 +23,9 @@ end
 function M.stop()
   if child.is_running() then
     pcall(child.api_notify.nvim_command, "qall!")
-    vim.wait(5000, function()
-      return not pcall(child.api.nvim_get_mode)
-    end, 10)
+    local ended = vim.fn.jobwait({ child.job.id }, 10000)[1]
     child.stop()
+    MiniTest.expect.equality(ended, 0)
   end
 end
 
@@ -169,6 +168,16 @@ function M.on(text)
     end
   end
   error("no line with: " .. text)
+end
+
+--- Waits until the screen holds a text.
+function M.on_screen(text)
+  local ok = vim.wait(10000, function()
+    return M.screen():find(text, 1, true) ~= nil
+  end, 10)
+  if not ok then
+    error(("not on the screen: %s\n%s"):format(text, M.screen()), 2)
+  end
 end
 
 --- Compares the screen with the one that was drawn before, by this version of Neovim.

@@ -27,6 +27,7 @@ T["is a block with the whole action, and takes no focus"] = function()
   h.wait(armed)
   eq(child.bo.filetype, "agent_rpc_input")
   h.see("Run command? · HIGH RISK · 2 of 2")
+  h.on_screen("A approve all 2")
   h.expect_screen("approval")
   eq(h.read("a.txt"), files["a.txt"])
 end

@@ -429,6 +429,12 @@ end
 function makers.queued(block, row)
   local first = words.first_line(row.text)
   block:put({ "Queued · " .. first .. (first ~= row.text and " …" or ""), "Queued" })
+  block:below(0, {
+    { "gs", "AgentRpcKey" },
+    { " steer now   ", "AgentRpcHint" },
+    { "gu", "AgentRpcKey" },
+    { " take back", "AgentRpcHint" },
+  })
 end
 
 local end_signs = {

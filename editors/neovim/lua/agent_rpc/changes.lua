@@ -46,6 +46,8 @@ function M.diff(conversation, path)
   conversation:request("baseline", { uri = vim.uri_from_fname(path) }, function(err, result)
     if err then
       return client.tell(err.message)
+    elseif result.binary then
+      return client.tell("it was no text", vim.log.levels.INFO)
     end
     local buf = vim.fn.bufadd(path)
     vim.fn.bufload(buf)
@@ -177,6 +179,33 @@ local function maps(buf)
   end)
   map("g?", "list these maps", function()
     require("agent_rpc.keys").help(buf)
+  end)
+end
+
+--- Takes back all that nobody kept; asks first unless told not to.
+---@param conversation agent_rpc.Conversation
+---@param sure boolean
+function M.undo_all(conversation, sure)
+  local function undo()
+    conversation:request("undoChanges", {}, function(err, result)
+      if err then
+        return client.tell(err.message)
+      end
+      local conflicts = #(result.conflicts or {})
+      if conflicts > 0 then
+        client.tell(("%d of it has been changed since, and stays"):format(conflicts), vim.log.levels.WARN)
+      end
+      vim.cmd("silent! checktime")
+    end)
+  end
+  if sure then
+    return undo()
+  end
+  local n = (conversation:info().changes or {}).files or 0
+  vim.ui.select({ "keep", "undo" }, { prompt = ("Take back all changes, in %d files?"):format(n) }, function(choice)
+    if choice == "undo" then
+      undo()
+    end
   end)
 end
 

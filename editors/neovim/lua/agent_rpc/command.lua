@@ -198,8 +198,40 @@ M.subs.fork = {
       if err then
         return conversations().explain(err)
       end
-      conversations().open(result.conversation or result)
+      conversations().open(result.conversation)
     end)
+  end),
+}
+
+M.subs.rewind = {
+  desc = "go back to before your message under the cursor, or the last one, and write it anew",
+  run = with(function(conversation)
+    local row
+    if vim.api.nvim_get_current_buf() == conversation.transcript.buf then
+      local entry = conversation.transcript:at(vim.api.nvim_win_get_cursor(0)[1] - 1)
+      row = entry and entry.row.kind == "user" and entry.row
+    end
+    for i = #conversation.fold.rows, 1, -1 do
+      row = row or conversation.fold.rows[i].kind == "user" and conversation.fold.rows[i] or nil
+    end
+    if not row then
+      return tell("there is no message of yours")
+    end
+    conversation:rewind(row)
+  end),
+}
+
+M.subs.keep = {
+  desc = "keep all that the agent has changed",
+  run = with(function(conversation)
+    conversation:request("keepChanges")
+  end),
+}
+
+M.subs.undo = {
+  desc = "take back all that the agent has changed and nobody kept, with !",
+  run = with(function(conversation, _, command)
+    require("agent_rpc.changes").undo_all(conversation, command.bang)
   end),
 }
 

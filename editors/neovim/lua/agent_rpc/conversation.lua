@@ -73,6 +73,9 @@ end
 
 function Conversation:state(info)
   local was = self.fold.info
+  if info.cursor.epoch ~= self.cursor.epoch and not self.reopening and was ~= info then
+    return self:reopen() -- the history is another one now
+  end
   self.fold:state(info)
   if self:busy() and info.runId ~= self.run then
     self.run, self.started = info.runId, vim.uv.now()
@@ -191,11 +194,13 @@ end
 ---@param done? fun()
 function Conversation:reopen(done)
   local params = { id = self.id, since = self.cursor.seq > 0 and self.cursor or "start" }
+  self.reopening = true
   client.request("conversation/open", params, function(err, result)
     if err then
+      self.reopening = nil
       return client.tell(err.message)
     end
-    self.server_gone = nil
+    self.server_gone, self.reopening = nil, nil
     if result.reset then
       self.fold:reset()
       self.transcript:forget()
@@ -236,6 +241,67 @@ function Conversation:send(message, how, done)
     if done then
       done(err)
     end
+  end)
+end
+
+--- Takes a queued message back, into the input if that is empty.
+---@param id string of the message
+function Conversation:take_back(id)
+  self:request("unsend", { messageId = id }, function(err, result)
+    if err then
+      return M.explain(err)
+    end
+    require("agent_rpc.input").restore(self, result.message)
+  end)
+end
+
+--- Lets a queued message go in before the next step.
+---@param id string of the message
+function Conversation:steer_queued(id)
+  self:request("unsend", { messageId = id }, function(err, result)
+    if err then
+      return M.explain(err)
+    end
+    self:request(
+      "sendMessage",
+      { message = result.message, messageId = id, run = true, whenBusy = "steer" },
+      function(failed)
+        if failed then
+          M.explain(failed)
+          require("agent_rpc.input").restore(self, result.message)
+        end
+      end
+    )
+  end)
+end
+
+--- Goes back to before a message of the user, which is put into the input.
+---@param row agent_rpc.Row
+function Conversation:rewind(row)
+  self:request("navigate", { eventId = row.parent or vim.NIL }, function(err)
+    if err then
+      return M.explain(err)
+    end
+    require("agent_rpc.input").restore(self, { content = { { type = "text", text = row.text } } })
+  end)
+end
+
+--- Fetches the whole of a string that was too long to be sent.
+---@param blob string
+---@param done fun(text: string)
+---@param sofar string[]?
+---@param offset integer?
+function Conversation:blob(blob, done, sofar, offset)
+  sofar = sofar or {}
+  self:request("blob", { blob = blob, offset = offset or 0, limit = 4194304 }, function(err, result)
+    if err then
+      return M.explain(err)
+    end
+    sofar[#sofar + 1] = result.text or vim.base64.decode(result.data)
+    if result.next then
+      return self:blob(blob, done, sofar, result.next)
+    end
+    done(table.concat(sofar))
   end)
 end
 

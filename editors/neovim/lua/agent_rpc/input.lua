@@ -78,6 +78,18 @@ function M.send(conversation, how)
   M.hint(conversation)
 end
 
+--- Puts a message into the input again, behind what is there.
+---@param conversation agent_rpc.Conversation
+---@param message table Message of OpenHands
+function M.restore(conversation, message)
+  local buf = conversation.input
+  local text = (message.content[1] or {}).text or ""
+  local lines = vim.split(text, "\n", { plain = true })
+  local empty = text_of(buf) == ""
+  vim.api.nvim_buf_set_lines(buf, empty and 0 or -1, -1, false, lines)
+  M.hint(conversation)
+end
+
 --- Writes the bar below the text: what goes along, and what the keys do now.
 ---@param conversation agent_rpc.Conversation
 function M.hint(conversation)

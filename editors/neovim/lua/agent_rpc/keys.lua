@@ -48,7 +48,7 @@ local function is_user(row)
 end
 
 -- Shows a long text in a buffer of its own.
-local function show_all(title, text, filetype)
+local function show_all(title, text)
   vim.cmd("tabnew")
   local buf = vim.api.nvim_get_current_buf()
   vim.bo[buf].buftype = "nofile"
@@ -56,9 +56,6 @@ local function show_all(title, text, filetype)
   vim.bo[buf].swapfile = false
   vim.api.nvim_buf_set_lines(buf, 0, -1, false, vim.split(text, "\n", { plain = true }))
   vim.bo[buf].modifiable = false
-  if filetype then
-    vim.bo[buf].filetype = filetype
-  end
   pcall(vim.api.nvim_buf_set_name, buf, title)
 end
 
@@ -76,8 +73,12 @@ local function act(conversation)
     local d = row.ask and row.ask.action.diff or row.display and row.display.diff
     if d then
       return require("agent_rpc.changes").show_diff(d)
+    elseif row.blob then
+      return conversation:blob(row.blob, function(text)
+        show_all("agent-rpc://" .. row.blob, text)
+      end)
     elseif (row.result or "") ~= "" then
-      return show_all(("agent-rpc://%s/%s"):format(conversation.id, row.id), row.result)
+      return show_all("agent-rpc://" .. row.id, row.result)
     end
   end
   plain("<CR>")
@@ -124,6 +125,22 @@ function M.transcript(conversation)
   end)
   map(buf, "n", "[[", "previous message of yours", function()
     jump(conversation, false, is_user)
+  end)
+  local function queued(lhs, desc, what)
+    map(buf, "n", lhs, desc, function()
+      local item = entry(conversation)
+      if item and item.row.message then
+        what(item.row.message)
+      else
+        plain(lhs)
+      end
+    end)
+  end
+  queued("gs", "send the queued message before the next step", function(id)
+    conversation:steer_queued(id)
+  end)
+  queued("gu", "take the queued message back", function(id)
+    conversation:take_back(id)
   end)
   map(buf, "n", "<CR>", "do what the line says, show all of a step", function()
     act(conversation)

@@ -33,6 +33,9 @@ local words = require("agent_rpc.fold.words")
 ---@field display table? the newest Display of the step
 ---@field result string? all that the step printed
 ---@field live string? what it has printed so far
+---@field blob string? where the whole of a result is that was too long
+---@field parent string? id of the event before a message of the user
+---@field message string? id of a queued message
 ---@field seq integer? of the event that made it
 ---@field time string? time stamp of that event
 
@@ -99,6 +102,24 @@ local function joined(content)
   return table.concat(parts, "\n")
 end
 
+-- Puts the head and the tail of a string that was too long to be sent in its
+-- place, and notes the blob.
+local function whole(value, blobs)
+  if type(value) ~= "table" then
+    return value
+  elseif type(value.blob) == "string" and value.head and value.tail and value.size then
+    blobs[#blobs + 1] = value.blob
+    local left = math.max(value.size - #value.head - #value.tail, 0)
+    return ("%s\n[%d bytes are not shown]\n%s"):format(value.head, left, value.tail)
+  end
+  for key, item in pairs(value) do
+    if type(item) == "table" then
+      value[key] = whole(item, blobs)
+    end
+  end
+  return value
+end
+
 --- Takes the next event. One that was seen before is passed over.
 ---@param params table EventNotification
 function Fold:event(params)
@@ -106,7 +127,8 @@ function Fold:event(params)
     return
   end
   self.seq = params.seq
-  local e = params.event
+  local blobs = {}
+  local e = whole(params.event, blobs)
   local at = figures.stamp(e.timestamp)
   -- The methods for kinds of events are the ones in capitals.
   local take = tostring(e.kind):match("^%u") and self[e.kind]
@@ -118,6 +140,10 @@ function Fold:event(params)
   local row = self.rows[#self.rows]
   if row and not row.seq then
     row.seq, row.time = params.seq, e.timestamp
+  end
+  local call = e.kind == "ObservationEvent" and self.actions[e.action_id]
+  if call then
+    call.blob = blobs[1]
   end
   self.turn.last = at or self.turn.last
   self:settle()
@@ -191,7 +217,7 @@ function Fold:MessageEvent(e, _, at)
     self.turn.plan_row = nil
     local text, context = split_message(message.content, self.workspace)
     local row = { id = e.id, kind = "user", text = text, context = context, skills = e.activated_skills }
-    row.time = e.timestamp
+    row.parent = e.parent_id
     self:append(row)
   else
     local text = words.first_line(joined(message.content))
@@ -534,7 +560,8 @@ function Fold:tail()
   end
   for _, queued in ipairs(info.queued or {}) do
     local text, context = split_message((queued.message or {}).content, self.workspace)
-    rows[#rows + 1] = { id = "queued:" .. queued.messageId, kind = "queued", text = text, context = context }
+    local id = queued.messageId
+    rows[#rows + 1] = { id = "queued:" .. id, kind = "queued", text = text, context = context, message = id }
   end
   local last, reason = self.rows[#self.rows], ending.reason(info)
   if last and reason and last.kind ~= "end" and (last.kind ~= "user" or reason ~= "finished") then
