@@ -278,7 +278,9 @@ func TestRule6AQueuePerConversation(t *testing.T) {
 		t.Error("the queue did not stand still")
 	}
 	free()
-	c.next(t).say("done")
+	question := c.next(t)
+	s.await("the last message's reply", replies(first+5)) // or the run would be over before
+	question.say("done")
 	c.next(t).say("done with the messages")
 	s.await("the end", says("conversation/stateChanged", id, `"stopReason":"finished"`))
 	s.inOrder(replies(first), replies(first+1), replies(first+2), replies(first+3), replies(first+4), replies(first+5))
