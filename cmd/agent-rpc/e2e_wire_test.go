@@ -245,7 +245,7 @@ func TestSlowReader(t *testing.T) {
 "Done."`)
 	done := p.fifo("done")
 	h := p.start()
-	h.initialize(`"deltas":{}`)
+	h.initialize(`"deltas":{},"maxEventBytes":100000000`)
 	id := h.create(`"persistenceDir":null`)
 	h.hold()
 	large := strings.Repeat("listen! ", 1<<17)
@@ -324,7 +324,7 @@ func TestSlowReaderMemory(t *testing.T) {
 "Done."`)
 	done := p.fifo("done")
 	h := p.start()
-	h.initialize("")
+	h.initialize(`"maxEventBytes":100000000`)
 	id := h.create("")
 	large := strings.Repeat("listen! ", 1<<17)
 	for range 8 {
