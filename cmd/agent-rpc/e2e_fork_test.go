@@ -16,7 +16,7 @@ import (
 // afterwards is whole, nothing else is left after the next fork, and the source is
 // what it was.
 func TestKillInAFork(t *testing.T) {
-	const events = 3000
+	const events = 2000
 	random := moments(t)
 	p := newPlace(t, `"Done."`)
 	h := p.start()
@@ -29,7 +29,7 @@ func TestKillInAFork(t *testing.T) {
 
 	base := filepath.Dir(p.conversation(id))
 	midway := 0
-	for range kills(t, 12) {
+	for range kills(t, 5) {
 		h := p.start()
 		h.initialize("")
 		after := random.IntN(events)

@@ -1,8 +1,10 @@
 package conversation_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -624,4 +626,71 @@ func TestForkIsRefused(t *testing.T) {
 			}
 		})
 	})
+}
+
+// BenchmarkFork10k forks a conversation of 10,000 events that was closed, that is
+// open, and up to an event.
+func BenchmarkFork10k(b *testing.B) {
+	const events = 10_000
+	m := conversation.NewManager(b.Context(), conversation.Config{
+		Base: b.TempDir(), Log: discard,
+		NewAgent: func(env conversation.AgentEnv) (conversation.Agent, error) { return &fake{env: env}, nil },
+	})
+	c, _, err := m.Create(b.Context(), conversation.Options{Base: m.Base(), Workspace: "/workspace"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	id := c.ID()
+	if err := m.Close(b.Context(), id); err != nil {
+		b.Fatal(err)
+	}
+	dir := filepath.Join(m.Base(), strings.ReplaceAll(id, "-", ""), "events")
+	last := ""
+	for i := range events {
+		e := said(strings.Repeat("x", 800))
+		e.ID, e.ParentID, e.Timestamp = uuid.NewString(), last, "2026-01-02T03:04:05.000006"
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("event-%05d-%s.json", i, e.ID)), must(event.Encode(e)), 0o600); err != nil {
+			b.Fatal(err)
+		}
+		last = e.ID
+	}
+	fork := func(o conversation.ForkOptions) {
+		f, err := m.Fork(b.Context(), "", id, o)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if err := m.Delete(b.Context(), "", f.ID()); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+	// Once it was open it is known that its events are one branch.
+	if _, err := m.Open(b.Context(), "", id); err != nil {
+		b.Fatal(err)
+	}
+	if err := m.Close(b.Context(), id); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("closed", func(b *testing.B) {
+		for b.Loop() {
+			fork(conversation.ForkOptions{})
+		}
+	})
+	if _, err := m.Open(b.Context(), "", id); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("open", func(b *testing.B) {
+		for b.Loop() {
+			fork(conversation.ForkOptions{})
+		}
+	})
+	b.Run("from", func(b *testing.B) {
+		for b.Loop() {
+			fork(conversation.ForkOptions{From: last})
+		}
+	})
+	if err := m.CloseAll(context.WithoutCancel(b.Context())); err != nil {
+		b.Fatal(err)
+	}
 }
