@@ -341,7 +341,11 @@ func (k *talk) turn(t *rapid.T, n int) {
 	if err := k.c.SetConfirmationPolicy(json.RawMessage(policy), func(conversation.Info, error) {}); err != nil {
 		t.Fatal(err)
 	}
-	k.say(fmt.Sprint("message ", n), conversation.Queue)
+	text := fmt.Sprint("message ", n)
+	if rapid.Bool().Draw(t, "long") {
+		text += strings.Repeat(" long", window/11) // two of them don't fit
+	}
+	k.say(text, conversation.Queue)
 	k.run()
 	free := sync.OnceFunc(func() { close(k.server.free) }) // free is only written by play, between turns
 	whenHeld := func() {
@@ -362,7 +366,11 @@ func (k *talk) turn(t *rapid.T, n int) {
 		if k.wait(whenHeld) != conversation.WaitingForConfirmation {
 			break
 		}
-		p := k.info().Pending[0]
+		pending := k.info().Pending
+		if len(pending) == 0 {
+			break // a message came while it waited, and decided
+		}
+		p := pending[0]
 		confirm := func(c conversation.Confirmation) {
 			c.RequestID, c.Via = p.RequestID, "confirm"
 			_ = k.c.Confirm(c, func(bool, *conversation.Resolution, error) {})
