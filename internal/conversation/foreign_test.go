@@ -171,12 +171,15 @@ func TestABranchOfAnotherWriter(t *testing.T) {
 func TestADamagedEventOfAnotherWriter(t *testing.T) {
 	talked(t, func(r *rig) {
 		r.check(os.WriteFile(filepath.Join(r.dir(), "events", "event-00005-aaaaaaaa.json"), []byte(`{`), 0o600))
-		r.ask("from here")
-		r.answer(say("done"))
-		r.status(conversation.Finished, conversation.StopFinished)
-		r.reopen()
-		r.ask("more")
-		r.answer(say("done"))
-		r.status(conversation.Finished, conversation.StopFinished)
+		for _, seq := range []int{7, 9, 11} {
+			r.ask("from here")
+			r.answer(say("done"))
+			r.status(conversation.Finished, conversation.StopFinished)
+			before := r.info().Cursor
+			r.reopen()
+			if c := r.info().Cursor; c.Seq != seq || c != before {
+				t.Errorf("cursor %+v, was %+v, want %d events", c, before, seq)
+			}
+		}
 	})
 }

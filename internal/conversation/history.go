@@ -3,6 +3,7 @@ package conversation
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
@@ -20,6 +21,8 @@ type history struct {
 	branch []int
 	// known counts the files of the log that were looked at.
 	known int
+	// damaged are the files that could not be read when HEAD was last looked for.
+	damaged []error
 	// loaded tells that events and what follows it are filled.
 	loaded bool
 	events []event.Event
@@ -34,7 +37,8 @@ type history struct {
 func newHistory(s *store.Store, sc *sidecar, stored string) (*history, error) {
 	h := &history{store: s, epoch: sc.Epoch}
 	head, known := sc.head(stored, s.Len())
-	if sc.Linear && sc.Known <= s.Len() && h.endsAt(head, known) && h.continues(sc.Known) {
+	// A power failure leaves the newest files empty.
+	if sc.Linear && sc.Known <= s.Len() && h.endsAt(head, known) && h.continues(sc.Known) && h.endsWhole() {
 		h.known = s.Len()
 		return h, nil
 	}
@@ -53,6 +57,16 @@ func (h *history) endsAt(head string, known int) bool {
 		return head == ""
 	}
 	return head == h.store.ID(known-1)
+}
+
+// endsWhole tells whether the newest event can be read.
+func (h *history) endsWhole() bool {
+	n := h.store.Len()
+	if n == 0 {
+		return true
+	}
+	_, err := h.decode(n - 1)
+	return err == nil
 }
 
 // extends tells whether the events that old had are at their places still.
@@ -89,19 +103,21 @@ func (h *history) continues(first int) bool {
 
 // rebranch reads the whole log and follows it from the root to HEAD: the event
 // named by head, nothing for [event.Root], and the newest event for "" or where
-// the named one was lost. Events from index known on that continue HEAD came
+// the named one was lost; what can be read before it where it can't be. Events from index known on that continue HEAD came
 // after it was noted, and belong to the branch.
 func (h *history) rebranch(head string, known int) error {
 	t, err := h.readTree()
 	if err != nil {
 		return err
 	}
-	h.known = h.store.Len()
+	h.known, h.damaged = h.store.Len(), slices.Collect(maps.Values(t.damage))
 	at := -1
 	if head != event.Root {
 		var ok bool
-		if at, ok = h.store.Index(head); !ok || at >= len(t.parent) {
-			at = t.newest()
+		if at, ok = h.store.Index(head); !ok {
+			at = t.newest(len(t.parent) - 1)
+		} else if t.damage[at] != nil {
+			at = t.newest(at)
 		}
 	}
 	for i := max(known, at+1); i < len(t.parent); i++ {

@@ -118,6 +118,7 @@ func open(ctx context.Context, o Options, e env) (*Conversation, error) {
 		return nil, err
 	}
 	c.warnUnread()
+	c.warnDamage()
 	c.save()
 	opened = true
 	c.out = nil // nobody listens yet
@@ -130,6 +131,16 @@ func open(ctx context.Context, o Options, e env) (*Conversation, error) {
 		})
 	}
 	return c, nil
+}
+
+// warnDamage says what of the log was passed over.
+func (c *Conversation) warnDamage() {
+	if problems := c.store.Problems(); len(problems) > 0 {
+		c.log.Warn("files of the conversation are passed over", "conversation", c.id, "files", problems)
+	}
+	if damaged := c.history.damaged; len(damaged) > 0 {
+		c.log.Warn("events of the conversation can't be read; it goes on from the ones before", "conversation", c.id, "error", errors.Join(damaged...))
+	}
 }
 
 func openStore(o *Options) (*store.Store, error) {

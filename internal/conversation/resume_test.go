@@ -3,6 +3,7 @@ package conversation_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -324,6 +325,53 @@ func TestADamagedEvent(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A power failure leaves the newest files empty, or half of them: the log ends
+// before them, its cursors are of another epoch, and it goes on there.
+func TestADamagedEnd(t *testing.T) {
+	for _, text := range []string{"", "\x00\x00", `{"kind":"MessageEv`, `[]`} {
+		for n := range 5 {
+			t.Run(fmt.Sprintf("%q in the last %d", text, n+1), func(t *testing.T) {
+				talked(t, func(r *rig) {
+					before := r.info().Cursor
+					r.close()
+					log := r.log()
+					for _, path := range log[4-n:] {
+						r.check(os.WriteFile(path, []byte(text), 0o600))
+					}
+					r.reopen()
+					c := r.info().Cursor
+					if c.Seq != 4-n || c.Epoch == before.Epoch {
+						t.Errorf("cursor %+v, was %+v", c, before)
+					}
+					if got := len(r.page(conversation.Query{}).Records); got != 4-n {
+						t.Errorf("%d events", got)
+					}
+					r.ask("more")
+					r.quietActs() // what became of the call is not known
+					r.answer(say("done"))
+					r.status(conversation.Finished, conversation.StopFinished)
+					told := r.info().Cursor
+					if told.Epoch != c.Epoch || told.Seq <= c.Seq+1 {
+						t.Errorf("cursor %+v, was %+v", told, c)
+					}
+					// What is damaged stays where it is, and what came after it counts.
+					for _, path := range log[4-n:] {
+						if raw, err := os.ReadFile(path); err != nil || string(raw) != text {
+							t.Errorf("%s holds %q, %v", path, raw, err)
+						}
+					}
+					r.reopen()
+					if again := r.info().Cursor; again != told {
+						t.Errorf("cursor %+v after opening again, was %+v", again, told)
+					}
+					r.ask("and more")
+					r.answer(say("done"))
+				})
+			})
+		}
 	}
 }
 

@@ -14,23 +14,28 @@ type tree struct {
 	// parent is -1 for an event that begins a branch.
 	parent []int
 	// artefact marks the changes of state that OpenHands' agent-server logs. They
-	// are never HEAD.
+	// are never HEAD. Nor is what can't be read: where nothing follows it, it is one
+	// of them.
 	artefact []bool
+	// damage tells by index why an event can't be read.
+	damage map[int]error
 }
 
-// readTree reads the whole log, up to the first file that can't be read: it
-// breaks the log there, not the conversation.
+// readTree reads the whole log. What can't be read stands behind the event before
+// it: a branch that leads through it can be named, and says so when it is read.
 func (h *history) readTree() (tree, error) {
-	var t tree
+	t := tree{damage: map[int]error{}}
 	for raw, err := range h.store.Range(0, h.store.Len()) {
-		if err != nil {
-			break
-		}
-		e, err := event.Decode(raw)
-		if err != nil {
-			break
-		}
 		i := len(t.parent)
+		var e event.Event
+		if err == nil {
+			e, err = event.Decode(raw)
+		}
+		if err != nil {
+			t.damage[i] = err
+			t.parent, t.artefact = append(t.parent, i-1), append(t.artefact, false)
+			continue
+		}
 		parent := -1
 		switch p := e.Head().ParentID; p {
 		case "":
@@ -46,13 +51,22 @@ func (h *history) readTree() (tree, error) {
 		t.parent = append(t.parent, parent)
 		t.artefact = append(t.artefact, e.Kind() == event.KindStateUpdate)
 	}
+	followed := make([]bool, len(t.parent)+1)
+	for i, parent := range slices.Backward(t.parent) {
+		if t.damage[i] != nil && !followed[i+1] {
+			t.artefact[i] = true
+		}
+		if !t.artefact[i] {
+			followed[parent+1] = true
+		}
+	}
 	return t, nil
 }
 
-// newest is the index of the last event that can be HEAD; -1 if there is none.
-func (t tree) newest() int {
-	i := len(t.artefact) - 1
-	for i >= 0 && t.artefact[i] {
+// newest is the index of the last event up to i that can be HEAD; -1 if there is
+// none.
+func (t tree) newest(i int) int {
+	for i >= 0 && (t.artefact[i] || t.damage[i] != nil) {
 		i--
 	}
 	return i
@@ -162,8 +176,8 @@ func (h *history) pathTo(id, field string) (*history, error) {
 	switch {
 	case err != nil:
 		return nil, &PersistenceError{err}
-	case at >= len(t.parent):
-		return nil, &PersistenceError{fmt.Errorf("an event before %s can't be read", id)}
+	case t.damage[at] != nil:
+		return nil, &PersistenceError{t.damage[at]}
 	case t.artefact[at]:
 		return nil, &ValueError{field, fmt.Sprintf("event %q is a change of state, which belongs to no branch", id)}
 	}
