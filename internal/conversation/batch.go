@@ -151,7 +151,7 @@ func (c *Conversation) begins(j *job) {
 	if len(c.side.Inputs) > 0 {
 		// A question waits meanwhile: the disk must know that it is not alone.
 		c.dirty = true
-		c.secure()
+		_ = c.secure() // logged
 	}
 	noted := c.track.ready
 	go func() {

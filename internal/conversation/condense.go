@@ -68,7 +68,7 @@ func (c *Conversation) Condense(reply func(Info, error)) error {
 		c.run.asked = append(c.run.asked, reply)
 		c.setStatus(Running)
 		c.touch()
-		c.secure()
+		_ = c.secure() // logged
 		c.tellStarted()
 		c.condense(ctx, c.dueOnRequest())
 	})
@@ -248,7 +248,7 @@ func (c *Conversation) replyCondense(err error) func() {
 		if len(asked) == 0 {
 			return
 		}
-		c.secure()
+		_ = c.secure() // logged
 		c.flush()
 		var info Info
 		if err == nil {

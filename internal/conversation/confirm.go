@@ -2,6 +2,7 @@ package conversation
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/google/uuid"
@@ -93,7 +94,7 @@ func (c *Conversation) askUser() {
 
 // tellWaiting stores and tells that the run waits for p.
 func (c *Conversation) tellWaiting(p Pending) {
-	c.save()
+	_ = c.save() // logged
 	c.flush()
 	if err := c.store.Sync(); err != nil {
 		c.log.Error("syncing the conversation", "conversation", c.id, "error", err)
@@ -185,7 +186,7 @@ func (c *Conversation) resolve(ctx context.Context, r Resolution, accepted func(
 		_, err = c.rejectOpen(r.reason)
 	}
 	c.setStatus(Running)
-	c.secure()
+	err = errors.Join(err, c.secure())
 	accepted()
 	c.tellStarted()
 	switch {
@@ -247,7 +248,7 @@ func (c *Conversation) RejectPendingActions(reason string, reply func(rejected i
 		n, err := c.rejectOpen(reason)
 		if n > 0 {
 			c.touch()
-			c.secure()
+			_ = c.secure() // logged
 		}
 		reply(n, err)
 	})

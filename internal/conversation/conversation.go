@@ -86,6 +86,7 @@ type Conversation struct {
 	unread   int // secrets of the stored agent that can't be read
 	out      []func(Observer)
 	dirty    bool // base_state.json is behind
+	unstored bool // it could not be written, which was logged
 	changed  bool // observers have not been told the newest state
 	onChange func()
 	closing  bool
@@ -154,7 +155,7 @@ func (c *Conversation) describe(e event.Event, action *event.Action) (d *event.D
 
 // settle brings the disk and the observers up to date.
 func (c *Conversation) settle() {
-	c.secure()
+	_ = c.secure() // logged
 	c.flush()
 	if c.changed {
 		c.changed = false
@@ -298,23 +299,31 @@ func (c *Conversation) setStatus(s Status) {
 
 // secure stores the state if the disk is behind. What a verb accepts is stored
 // before its reply: it survives the death of the process right after.
-func (c *Conversation) secure() {
+func (c *Conversation) secure() error {
 	if c.dirty {
-		c.save()
+		return c.save()
 	}
+	return nil
 }
 
 // save writes agent_rpc.json and base_state.json, in this order: a process that
 // dies between them leaves a status that is one step behind its record, which
-// recover understands, never one whose run is not known. Where it fails
-// the run goes on: its events are what counts.
-func (c *Conversation) save() {
-	c.dirty = false
-	err := errors.New("the agent broke")
-	_ = c.guard("the state's encoding", func() { err = c.write() }) // logged
-	if err != nil {
+// recover understands, never one whose run is not known. Where it fails a
+// run that executes goes on: its events are what counts, and the state is written
+// when something next happens. Errors are of type [*PersistenceError]; the first in
+// a row is logged.
+func (c *Conversation) save() error {
+	var err error
+	_ = c.guard("the state's encoding", func() { err = c.write() }) // logged; the disk is not to blame
+	if c.dirty = err != nil; !c.dirty {
+		c.unstored = false
+		return nil
+	}
+	if !c.unstored {
 		c.log.Error("storing the state", "conversation", c.id, "error", err)
 	}
+	c.unstored = true
+	return &PersistenceError{err}
 }
 
 func (c *Conversation) write() error {
@@ -438,7 +447,7 @@ func (c *Conversation) close(ctx context.Context) {
 	}
 	if c.onlyAsks() && c.run.phase != nil {
 		// The questions wait on disk; the calls that ask are made again.
-		c.save()
+		_ = c.save() // logged
 		c.run.phase.shut()
 		c.run.phase.cancel()
 		c.run.phase, c.run.batch = nil, nil

@@ -379,3 +379,87 @@ func (r *rig) quietActs() {
 		r.t.Fatalf("the tool call %s was carried out", w.action.ToolCallID)
 	}
 }
+
+// A full disk takes no state: nothing is accepted that would be forgotten.
+func TestAStateThatCanNotBeStored(t *testing.T) {
+	persistence := func(t *testing.T, err error) {
+		t.Helper()
+		var p *conversation.PersistenceError
+		if !errors.As(err, &p) {
+			t.Errorf("got %v, want a PersistenceError", err)
+		}
+	}
+	t.Run("a message that would wait", func(t *testing.T) {
+		play(t, conversation.Options{}, func(r *rig) {
+			r.ask("work")
+			mend := breakState(r)
+			for _, busy := range []conversation.WhenBusy{conversation.Queue, conversation.Steer} {
+				_, err := r.send("later", "", false, busy)
+				persistence(t, err)
+			}
+			if n := len(r.info().Queued); n != 0 {
+				t.Errorf("%d messages wait", n)
+			}
+			mend()
+			if _, err := r.send("later", "", false, conversation.Queue); err != nil {
+				t.Error(err)
+			}
+			r.answer(say("done"))
+			r.told(`user "work"`, `agent "done"`, `user "later"`)
+		})
+	})
+	t.Run("a run", func(t *testing.T) {
+		play(t, conversation.Options{}, func(r *rig) {
+			mend := breakState(r)
+			r.mustRun()
+			r.quiet()
+			r.status(conversation.Failed, conversation.StopError)
+			mend()
+			r.mustRun()
+			r.answer(say("done"))
+			r.status(conversation.Finished, conversation.StopFinished)
+		})
+	})
+	t.Run("an approval", func(t *testing.T) {
+		waiting(t, func(r *rig) {
+			mend := breakState(r)
+			if accepted, _, err := r.confirm(conversation.Confirmation{RequestID: r.requestID(), Approve: true}); !accepted || err != nil {
+				t.Errorf("accepted %t, %v", accepted, err)
+			}
+			r.quietActs()
+			r.status(conversation.Failed, conversation.StopError)
+			mend()
+			// The next turn of the conversation writes what is behind.
+			r.info()
+			if s := r.state()["execution_status"]; s != "error" {
+				t.Errorf("stored %v", s)
+			}
+		})
+	})
+	t.Run("a new conversation", func(t *testing.T) {
+		play(t, conversation.Options{}, func(r *rig) {
+			id := "aaaaaaaa-1111-4111-8111-111111111111"
+			dir := filepath.Join(filepath.Dir(r.dir()), strings.ReplaceAll(id, "-", ""))
+			r.check(os.MkdirAll(filepath.Join(dir, "base_state.json", "in the way"), 0o700))
+			o := r.options
+			o.ID = id
+			_, _, err := r.newManager().Create(r.ctx, o)
+			persistence(t, err)
+		})
+	})
+}
+
+// breakState makes base_state.json unwritable; mend brings it back.
+func breakState(r *rig) (mend func()) {
+	r.t.Helper()
+	path := filepath.Join(r.dir(), "base_state.json")
+	r.check(os.Rename(path, path+".away"))
+	r.check(os.MkdirAll(filepath.Join(path, "in the way"), 0o700))
+	r.rec.full = true
+	return func() {
+		r.t.Helper()
+		r.rec.full = false
+		r.check(os.RemoveAll(path))
+		r.check(os.Rename(path+".away", path))
+	}
+}

@@ -237,7 +237,7 @@ func (c *Conversation) answerInput(ctx context.Context, a InputReply, accepted f
 	c.publishResolution(Resolution{RequestID: a.RequestID, Outcome: inputOutcomes[a.Action], Via: a.Via, Client: a.Client})
 	c.setStatus(c.working())
 	if in.answers != nil {
-		c.secure()
+		_ = c.secure() // logged
 		accepted()
 		in.answers <- inputResult{answer: a.InputAnswer}
 		return
@@ -247,11 +247,11 @@ func (c *Conversation) answerInput(ctx context.Context, a InputReply, accepted f
 	}
 	c.run.answered[a.RequestID] = a.InputAnswer
 	if len(c.side.Inputs) > 0 {
-		c.secure()
+		_ = c.secure() // logged
 		accepted()
 		return
 	}
-	c.secure()
+	_ = c.secure() // logged
 	accepted()
 	c.tellStarted()
 	c.act(ctx, c.history.open.Actions())

@@ -160,7 +160,7 @@ func (c *Conversation) accepted(ctx context.Context, sent Sent, run bool, reply 
 	}
 	c.touch()
 	if !run {
-		c.secure()
+		_ = c.secure() // logged
 		reply(sent, nil)
 		return sent, nil
 	}
@@ -176,9 +176,9 @@ func (c *Conversation) acceptBusy(ctx context.Context, m Outgoing, whenBusy When
 		return Sent{}, &BusyError{c.run.id, c.status}
 	case Steer:
 		sent.Disposition = "steered"
-		c.side.Steering = append(c.side.Steering, m)
-		c.touch()
-		c.secure()
+		if err := c.hold(&c.side.Steering, m); err != nil {
+			return Sent{}, err
+		}
 		reply(sent, nil)
 		for len(c.side.Inputs) > 0 {
 			c.answerInput(ctx, InputReply{
@@ -190,12 +190,24 @@ func (c *Conversation) acceptBusy(ctx context.Context, m Outgoing, whenBusy When
 		}
 	default:
 		sent.Disposition = "queued"
-		c.side.Queue = append(c.side.Queue, m)
-		c.touch()
-		c.secure()
+		if err := c.hold(&c.side.Queue, m); err != nil {
+			return Sent{}, err
+		}
 		reply(sent, nil)
 	}
 	return sent, nil
+}
+
+// hold puts a message behind those that wait; one that can't be stored is not
+// taken.
+func (c *Conversation) hold(list *[]Outgoing, m Outgoing) error {
+	*list = append(*list, m)
+	c.touch()
+	err := c.secure()
+	if err != nil {
+		*list = (*list)[:len(*list)-1]
+	}
+	return err
 }
 
 // requeue puts what was meant for the next step of a run that is over before

@@ -116,6 +116,6 @@ func (c *Conversation) count(call stats.Call) {
 	if call.UsageID != "" {
 		c.stats.Add(call)
 		c.touch()
-		c.secure()
+		_ = c.secure() // logged
 	}
 }

@@ -119,7 +119,9 @@ func open(ctx context.Context, o Options, e env) (*Conversation, error) {
 	}
 	c.warnUnread()
 	c.warnDamage()
-	c.save()
+	if err := c.save(); err != nil && !s.Existed() {
+		return nil, err // who can't be stored is not there; who is there can be read
+	}
 	opened = true
 	c.out = nil // nobody listens yet
 	go c.loop(ctx)
@@ -269,10 +271,12 @@ func ProfileLLM(name string) json.RawMessage {
 // readStored takes over base_state.json and agent_rpc.json; nil without them.
 func (c *Conversation) readStored(s *store.Store) (*baseState, error) {
 	side, err := s.LoadSidecar()
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		c.log.Warn("the sidecar can't be read; what only it knew is lost", "conversation", c.id, "error", err)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
 	}
-	c.side = decodeSidecar(side)
+	if c.side, err = decodeSidecar(side, err); err != nil {
+		c.log.Warn("agent_rpc.json can't be read; what only it knew is lost: messages that waited, approvals that were remembered", "conversation", c.id, "error", err)
+	}
 	raw, err := s.LoadState()
 	if errors.Is(err, fs.ErrNotExist) || err == nil && raw == nil {
 		return nil, nil

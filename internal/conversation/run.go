@@ -131,9 +131,13 @@ func (c *Conversation) start(ctx context.Context, accepted func()) {
 		c.setStatus(Running)
 	}
 	c.touch()
-	c.secure()
+	err := c.secure()
 	accepted()
 	c.tellStarted()
+	if err != nil {
+		c.fail(err) // after a crash nobody would know of what it did
+		return
+	}
 	c.proceed(ctx)
 }
 
@@ -368,7 +372,7 @@ func (c *Conversation) end(s Status, reason StopReason) {
 	}
 	c.status = s
 	c.unnamed = reason == StopFinished && !r.blocked && c.side.AutoTitle && c.tags["title"] == ""
-	c.save()
+	_ = c.save() // logged
 	c.flush()
 	if err := c.store.Sync(); err != nil {
 		c.log.Error("syncing the conversation", "conversation", c.id, "error", err)
@@ -408,7 +412,7 @@ func (c *Conversation) Pause(reply func(Status, error)) error {
 			if err == nil {
 				c.side.StopReason = StopPaused
 				c.setStatus(Paused)
-				c.secure()
+				_ = c.secure() // logged
 			}
 			reply(c.status, err)
 		default:

@@ -19,7 +19,7 @@ func (c *Conversation) UpdateSecrets(values map[string]json.RawMessage, reply fu
 			return
 		}
 		c.dirty = true
-		c.secure()
+		_ = c.secure() // logged
 		reply(c.secrets.Names(), nil)
 	})
 }

@@ -179,16 +179,22 @@ type askedAction struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-func decodeSidecar(raw []byte) *sidecar {
+// decodeSidecar gives a sidecar in any case: it only adds to what OpenHands
+// stores, and without it we know less, no more. err is that of reading it.
+func decodeSidecar(raw []byte, err error) (*sidecar, error) {
 	sc := &sidecar{}
-	if raw == nil || json.Unmarshal(raw, sc) != nil || sc.Version != 1 {
-		// It only adds to what OpenHands stores: without it we know less, no more.
-		return &sidecar{Version: 1, Epoch: 1}
+	if raw != nil && err == nil {
+		if err = json.Unmarshal(raw, sc); err == nil && sc.Version != 1 {
+			err = fmt.Errorf("its version is %d, not 1", sc.Version)
+		}
+	}
+	if raw == nil || err != nil {
+		return &sidecar{Version: 1, Epoch: 1}, err
 	}
 	if sc.Epoch < 1 {
 		sc.Epoch = 1
 	}
-	return sc
+	return sc, nil
 }
 
 // head gives HEAD and the number of events of which it may be told apart: later

@@ -38,7 +38,7 @@ func (c *Conversation) startWork(ctx context.Context) (context.Context, *phase) 
 	ctx, cancel := context.WithCancel(ctx)
 	work := &phase{cancel: cancel}
 	c.run.phase = work
-	c.secure()
+	_ = c.secure() // logged
 	c.flush()
 	return ctx, work
 }

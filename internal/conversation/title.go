@@ -98,7 +98,7 @@ func (c *Conversation) setTitle(name string) (tell func()) {
 		setTitle(&c.tags, name)
 	}
 	c.touch()
-	c.secure()
+	_ = c.secure() // logged
 	return func() {
 		if c.onChange != nil {
 			c.onChange()

@@ -121,7 +121,10 @@ func (c *Conversation) change(reply func(Info, error), apply func() error) error
 			return
 		}
 		c.touch()
-		c.secure()
+		if err := c.secure(); err != nil {
+			reply(Info{}, err) // it counts until the process ends
+			return
+		}
 		reply(c.info(), nil)
 		if c.onChange != nil {
 			c.onChange()
