@@ -110,7 +110,10 @@ func (h *history) rebranch(head string, known int) error {
 	if err != nil {
 		return err
 	}
-	h.known, h.damaged = h.store.Len(), slices.Collect(maps.Values(t.damage))
+	h.known, h.damaged = h.store.Len(), nil
+	for _, i := range slices.Sorted(maps.Keys(t.damage)) {
+		h.damaged = append(h.damaged, t.damage[i])
+	}
 	at := -1
 	if head != event.Root {
 		var ok bool
