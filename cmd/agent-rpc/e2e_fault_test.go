@@ -253,7 +253,7 @@ func nonsense(t *testing.T, p *place, serve func(w http.ResponseWriter, r *http.
 		s.Close()
 	})
 	p.env["LLM_MODEL"], p.env["LLM_BASE_URL"], p.env["LLM_API_KEY"] = "openai/test", s.URL, "sk-test"
-	p.env["LLM_TIMEOUT"], p.env["LLM_NUM_RETRIES"] = "0.2", "1"
+	p.env["LLM_NUM_RETRIES"] = "1"
 }
 
 // speak answers as a model does.
@@ -326,8 +326,8 @@ func TestModelThatIsNoUse(t *testing.T) {
 					m.serve(w, r)
 				}
 			})
-			if m.interrupt {
-				p.env["LLM_TIMEOUT"] = "300"
+			if m.code == "LLMTimeoutError" {
+				p.env["LLM_TIMEOUT"] = "0.2"
 			}
 			h := p.start()
 			h.initialize(`"deltas":{}`)
@@ -356,6 +356,7 @@ func TestModelThatIsNoUse(t *testing.T) {
 			h.kill()
 
 			close(well)
+			delete(p.env, "LLM_TIMEOUT")
 			h = p.start()
 			h.initialize("")
 			if again := h.open(id); again.Status != m.status || again.StopReason != m.reason {

@@ -69,7 +69,7 @@ func (c *Conversation) Unsend(id string, reply func(Outgoing, error)) error {
 			*list = slices.Delete(slices.Clone(*list), i, i+1)
 			delete(c.sent, id) // the id may be used again
 			c.touch()
-			c.secure()
+			_ = c.secure() // logged
 			reply(m, nil)
 			return
 		}

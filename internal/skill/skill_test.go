@@ -102,7 +102,8 @@ func TestParseFile(t *testing.T) {
 		{"keyword", "---\nname: git\ntriggers: [git, Pull Request]\n---\nText", false, Skill{Name: "git", Content: "Text", Trigger: &Trigger{Type: "keyword", Keywords: []string{"git", "Pull Request"}}}, ""},
 		{
 			"task", "---\nname: deploy\ntriggers:\n- /ship\ninputs:\n- name: WHERE\n  description: the place\n---\nGo", false,
-			Skill{Name: "deploy", Content: "Go\n\n" + askInputs, Inputs: []Input{{"WHERE", "the place"}}, Trigger: &Trigger{Type: "task", Triggers: []string{"/ship", "/deploy"}}}, "",
+			Skill{Name: "deploy", Content: "Go\n\n" + askInputs, Inputs: []Input{{"WHERE", "the place"}}, Trigger: &Trigger{Type: "task", Triggers: []string{"/ship", "/deploy"}}},
+			"",
 		},
 		{"paths win", "---\npaths: src/**, *.go\ntriggers: [a]\n---\nGo", false, Skill{Name: "x", Content: "Go", Trigger: &Trigger{Type: "path", Paths: []string{"src/**", "*.go"}}}, ""},
 		{"agent skill", "---\nname: x\ndescription: Does it.\ndisable-model-invocation: true\nmetadata: \n  a: b\n---\nHow", true, Skill{Name: "x", Content: "How", Description: "Does it.", AgentSkill: true, Hidden: true}, ""},

@@ -15,11 +15,15 @@ func TestCut(t *testing.T) {
 	tests := []struct{ name, raw, want string }{
 		{"short", `{"a":"b"}`, `{"a":"b"}`},
 		{"many short ones", `{"a":["` + strings.Repeat(`x","`, 200) + `"]}`, ""},
-		{"a long one", `{ "a" : "` + long + `" , "b":1e3}`,
-			`{ "a" : {"blob":"ID/a","size":300,"head":"` + long[:64] + `","tail":"` + long[:64] + `"} , "b":1e3}`},
-		{"deep", `{"a":[null,true,{"b/c~d":"` + long + `","e":"` + long + `"}]}`,
+		{
+			"a long one", `{ "a" : "` + long + `" , "b":1e3}`,
+			`{ "a" : {"blob":"ID/a","size":300,"head":"` + long[:64] + `","tail":"` + long[:64] + `"} , "b":1e3}`,
+		},
+		{
+			"deep", `{"a":[null,true,{"b/c~d":"` + long + `","e":"` + long + `"}]}`,
 			`{"a":[null,true,{"b/c~d":{"blob":"ID/a/2/b~1c~0d","size":300,"head":"` + long[:64] + `","tail":"` + long[:64] +
-				`"},"e":{"blob":"ID/a/2/e","size":300,"head":"` + long[:64] + `","tail":"` + long[:64] + `"}}]}`},
+				`"},"e":{"blob":"ID/a/2/e","size":300,"head":"` + long[:64] + `","tail":"` + long[:64] + `"}}]}`,
+		},
 		{"long only as it is written", `{"a":"` + strings.Repeat(`\u0078`, 256) + `"}`, ""},
 		{"a long key", `{"` + long + `":1}`, ""},
 		{"no JSON", `{"a":"` + long + `"`, ""},
