@@ -42,7 +42,6 @@ func TestOpenHandsPage(t *testing.T) {
 	named("status", "rpc/protocol/protocol.go", statusOf, section(page, "Statuses"))
 	named("method", "rpc/protocol/protocol.go", methodName, page)
 
-	tests := testSources(t)
 	for _, name := range []string{"The constructor", "Properties", "Methods", "Events", "Statuses", "What is stored beside events"} {
 		rows := 0
 		for line := range strings.Lines(section(page, name)) {
@@ -60,14 +59,41 @@ func TestOpenHandsPage(t *testing.T) {
 			t.Errorf("%q has only %d rows", name, rows)
 		}
 	}
+	testsExist(t, "docs/openhands.md", page)
+}
+
+// TestFaultsPage: docs/faults.md names tests that exist, and one for each fault.
+func TestFaultsPage(t *testing.T) {
+	page := text(t, "../docs/faults.md")
+	rows := 0
+	for line := range strings.Lines(page) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if !strings.HasPrefix(line, "| ") || strings.TrimSpace(cells[0]) == "fault" {
+			continue
+		}
+		rows++
+		if len(cells) != 4 || strings.TrimSpace(cells[1]) == "" || !testName.MatchString(cells[3]) {
+			t.Errorf("what is kept, or the test that shows it, is missing in %s", line)
+		}
+	}
+	if rows < 15 {
+		t.Errorf("only %d faults are named", rows)
+	}
+	testsExist(t, "docs/faults.md", page)
+}
+
+// testsExist checks the names of tests on a page.
+func testsExist(t *testing.T, file, page string) {
+	t.Helper()
+	tests := testSources(t)
 	for _, m := range testName.FindAllStringSubmatch(page, -1) {
 		sources, known := tests[m[1]]
 		if !known {
-			t.Errorf("docs/openhands.md names %s, which is no test", m[1])
+			t.Errorf("%s names %s, which is no test", file, m[1])
 		} else if _, err := os.Stat("rpc/testdata/" + m[2] + ".txtar"); m[1] == "TestTranscripts" && err == nil {
 			continue
 		} else if m[2] != "" && !slices.ContainsFunc(sources, func(s string) bool { return strings.Contains(s, `"`+m[2]+`"`) }) {
-			t.Errorf("docs/openhands.md names %s/%s, which is no part of that test", m[1], m[2])
+			t.Errorf("%s names %s/%s, which is no part of that test", file, m[1], m[2])
 		}
 	}
 }

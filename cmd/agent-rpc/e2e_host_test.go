@@ -109,7 +109,8 @@ type host struct {
 	nextID  int
 	closed  bool // the output ended
 	broken  string
-	held    bool // the editor does not read
+	held    bool   // the editor does not read
+	answer  string // to each question of the server; "" for none
 }
 
 // frame is a message of the server.
@@ -275,8 +276,12 @@ func (h *host) read(out io.Reader) {
 				}
 				h.came[e.ID] = append(h.came[e.ID], e)
 			}
+			answer := h.answer
 			h.arrived.Broadcast()
 			h.mu.Unlock()
+			if answer != "" && f.Method != "" && f.ID != nil {
+				h.frame(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":%s}`, f.ID, answer))
+			}
 			continue
 		}
 		h.arrived.Broadcast()
@@ -284,6 +289,13 @@ func (h *host) read(out io.Reader) {
 		_, _ = io.Copy(io.Discard, r) // the process must be able to end
 		return
 	}
+}
+
+// answers gives the same result to each request of the server.
+func (h *host) answers(result string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.answer = result
 }
 
 // hold stops reading, at the latest after the next frame; release goes on.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -43,40 +44,20 @@ func moments(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 1))
 }
 
-// busySteps is how many pairs of steps the busy conversation has, and busyEvents
-// how many events come of them.
-const (
-	busySteps  = 6
-	busyEvents = 2 + 8*busySteps + 1
-)
-
-// busyScript is a conversation that does something at every moment: it streams
-// chunks, runs commands that leave a line each, and edits files.
-func busyScript() string {
-	var b strings.Builder
-	b.WriteString(`{"settings": {"chunk": 16, "delay": 1}}` + "\n")
-	// After the kill.
-	b.WriteString(`{"when": "^Go on", "then": [
-		{"text": "I go on.", "calls": [{"terminal": {"command": "echo on >> ran"}}]},
-		"That is all."]}` + "\n")
-	for i := range busySteps {
-		fmt.Fprintf(&b, `{"text": "Step %[1]d begins and says so.", "calls": [
-			{"terminal": {"command": "echo %[1]d-first >> ran; echo out; echo %[1]d-second >> ran"}},
-			{"file_editor": {"command": "create", "path": "${workspace}/file-%[1]d.txt", "file_text": "one\ntwo\n"}},
-			{"terminal": {"command": "echo %[1]d-third >> ran"}}]}
-		{"calls": [{"file_editor": {"command": "str_replace", "path": "${workspace}/file-%[1]d.txt", "old_str": "two", "new_str": "three"}}]}`+"\n", i)
-	}
-	b.WriteString(`"Everything is done."` + "\n")
-	return b.String()
-}
-
 // TestKillBusyConversation kills the server at random moments of a busy run,
 // and in part of the cases once more while it recovers. After that nothing that
-// was told is lost, nothing was run twice, the run has ended once, and the
-// conversation goes on.
+// was told is lost, nothing was run twice, the run has ended once or asks what it
+// asked, and the conversation goes on with a history that a strict provider takes.
 func TestKillBusyConversation(t *testing.T) {
 	random := moments(t)
-	script := busyScript()
+	var seen sync.Map // kinds of events
+	t.Cleanup(func() {
+		for _, kind := range []string{"Condensation", "HookExecutionEvent", "AgentErrorEvent", "ObservationEvent", "ConversationErrorEvent"} {
+			if _, ok := seen.Load(kind); !ok {
+				t.Errorf("no conversation had a %s: they were not busy", kind)
+			}
+		}
+	})
 	for n := range kills(t, 50) {
 		after := random.IntN(busyEvents + 1)
 		// Most moments are while the tools work, which takes some milliseconds; some
@@ -94,16 +75,26 @@ func TestKillBusyConversation(t *testing.T) {
 		}
 		t.Run(fmt.Sprintf("%d/after %d events and %s", n, after, delay), func(t *testing.T) {
 			t.Parallel()
-			killBusy(t, newPlace(t, script), after, delay, again)
+			for _, raw := range killBusy(t, after, delay, again) {
+				seen.Store(kindOf(t, raw).Kind, true)
+			}
 		})
 	}
 }
 
-func killBusy(t *testing.T, p *place, after int, delay, again time.Duration) {
-	h := p.start()
-	h.initialize(`"deltas":{"maxHz":1000}`)
-	id := h.create("")
+// killBusy gives what is stored in the end.
+func killBusy(t *testing.T, after int, delay, again time.Duration) [][]byte {
+	p, model := busyPlace(t)
+	start := func() *host {
+		h := p.start()
+		h.answers(`{"action":"accept","content":{"answer":"Do."}}`)
+		h.initialize(`"deltas":{"maxHz":1000},"input":{}`)
+		return h
+	}
+	h := start()
+	id := h.create(busyOptions)
 	run := h.say(id, "Go")
+	steered := h.send("conversation/sendMessage", fmt.Sprintf(`{"id":%q,"message":"By the way","whenBusy":"steer"}`, id))
 	h.wait("the moment of the kill", func() bool { return len(h.came[id]) >= after })
 	<-time.After(delay) // the moment lies between two events too
 	h.kill()
@@ -114,6 +105,9 @@ func killBusy(t *testing.T, p *place, after int, delay, again time.Duration) {
 	}
 	disk := p.stored(id)
 	toldIsStored(t, told, disk)
+	h.mu.Lock()
+	taken := h.replies[steered] != nil
+	h.mu.Unlock()
 	t.Logf("killed after %d events, %d were told; %d calls were open, %d runs over", len(disk), len(told),
 		count(t, disk, "ActionEvent")-count(t, disk, "ObservationEvent"), len(wasOver))
 
@@ -127,9 +121,17 @@ func killBusy(t *testing.T, p *place, after int, delay, again time.Duration) {
 		toldIsStored(t, h.events(id), p.stored(id))
 	}
 
-	h = p.start()
-	h.initialize("")
+	h = start()
 	i := h.open(id)
+	if n := len(i.Queued) + mentions(p.stored(id), "By the way"); n > 1 || taken && n != 1 {
+		t.Errorf("the message that came while it was busy (taken %t) is there %d times", taken, n)
+	}
+	if i.Status == "waiting_for_input" && i.RunID == run && len(wasOver) == 0 {
+		i = h.settled(run) // the question is asked again, and answered
+		if i.Status != "finished" {
+			t.Errorf("after the answer the run is %+v (error %+v)", i, i.Error)
+		}
+	}
 	switch {
 	case len(wasOver) == 1:
 		if i.Status != wasOver[0].Status || i.StopReason != wasOver[0].StopReason || i.RunID != run {
@@ -158,6 +160,7 @@ func killBusy(t *testing.T, p *place, after int, delay, again time.Duration) {
 	answered(t, recovered)
 	ranOnce(t, p, recovered)
 
+	model.after()
 	next := h.say(id, "Go on")
 	if next == run {
 		t.Errorf("the new run has the id of the old one")
@@ -179,6 +182,17 @@ func killBusy(t *testing.T, p *place, after int, delay, again time.Duration) {
 	if left, _ := filepath.Glob(filepath.Join(p.conversation(id), ".agent-rpc-*")); len(left) > 0 {
 		t.Errorf("half-written files are left: %v", left)
 	}
+	return whole
+}
+
+// mentions counts the messages with a text.
+func mentions(events [][]byte, text string) (n int) {
+	for _, raw := range events {
+		if bytes.Contains(raw, []byte(`"kind":"MessageEvent"`)) && bytes.Contains(raw, []byte(text)) {
+			n++
+		}
+	}
+	return n
 }
 
 // endsOf gives the states in which runs of a conversation ended, as they
