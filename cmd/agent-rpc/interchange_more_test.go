@@ -453,7 +453,9 @@ func branchesOfOurs(t *testing.T, s *sdk) {
 		}
 	}
 	branch := func(id string) (events []json.RawMessage, ids []string) {
-		var page struct{ Events []struct{ Event json.RawMessage } }
+		var page struct {
+			Events []struct{ Event json.RawMessage }
+		}
 		h.call(&page, "conversation/events", `{"id":%q}`, id)
 		for _, e := range page.Events {
 			events, ids = append(events, e.Event), append(ids, kindOf(t, e.Event).ID)
