@@ -423,7 +423,7 @@ func (c *Conversation) askChanges(reply func(error), prepare func() (looker, err
 		}
 		c.look(ctx, do, func(err error) {
 			if err == nil {
-				c.secure()
+				_ = c.secure() // logged
 			}
 			reply(err)
 		})
@@ -468,7 +468,7 @@ func (c *Conversation) noteUndone(files []Undone) {
 		}
 		c.touch()
 	}
-	c.secure()
+	_ = c.secure() // logged
 }
 
 // tellUndone tells the model what was taken back since it was asked last.
