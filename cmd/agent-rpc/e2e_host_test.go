@@ -26,7 +26,7 @@ import (
 // so it has the race detector whenever the tests have it.
 
 // limit is how long a test waits for something that has to come.
-const limit = 40 * time.Second
+const limit = 100 * time.Second
 
 // place is what several processes of one test share: a home, a folder to work
 // in and a script for the model.
