@@ -480,8 +480,14 @@ type info struct {
 	Cursor     struct{ Epoch, Seq int }
 	Error      *struct{ Code, Message string }
 	Pending    []struct{ RequestID, RunID string }
-	Queued     []struct{ MessageID string }
+	Queued     []queued
 	LockedBy   *struct{ PID int }
+}
+
+// queued is a message that waits.
+type queued struct {
+	MessageID string
+	Message   json.RawMessage
 }
 
 // create makes a conversation; params are the fields of its params.

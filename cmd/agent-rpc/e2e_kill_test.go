@@ -123,7 +123,14 @@ func killBusy(t *testing.T, after int, delay, again time.Duration) [][]byte {
 
 	h = start()
 	i := h.open(id)
-	if n := len(i.Queued) + mentions(p.stored(id), "By the way"); n > 1 || taken && n != 1 {
+	// "Go" may be in the queue as well: it waits there for its hooks.
+	waiting := 0
+	for _, q := range i.Queued {
+		if bytes.Contains(q.Message, []byte("By the way")) {
+			waiting++
+		}
+	}
+	if n := waiting + mentions(p.stored(id), "By the way"); n > 1 || taken && n != 1 {
 		t.Errorf("the message that came while it was busy (taken %t) is there %d times", taken, n)
 	}
 	if i.Status == "waiting_for_input" && i.RunID == run && len(wasOver) == 0 {
