@@ -72,7 +72,7 @@ func openDemo(ctx context.Context, c *client.Client, folder, where string, plain
 		Workspace:          client.URI(folder),
 		Title:              "Demo",
 		ConfirmationPolicy: json.RawMessage(`{"threshold":"HIGH","confirm_unknown":false,"kind":"ConfirmRisky"}`),
-		SecurityAnalyzer:   json.RawMessage(llmAnalyzer),
+		SecurityAnalyzer:   json.RawMessage(analyzer),
 	}
 	homeless := conversationsDir(loadConfig()) == ""
 	if homeless {

@@ -106,7 +106,9 @@ var policies = map[string]string{
 	"never":        `{"kind":"NeverConfirm"}`,
 }
 
-const llmAnalyzer = `{"kind":"LLMSecurityAnalyzer"}`
+// analyzer is what docs/security.md recommends: the model's word, and what is
+// known to be dangerous whatever the model says of it.
+const analyzer = `{"kind":"EnsembleSecurityAnalyzer","analyzers":[{"kind":"LLMSecurityAnalyzer"},{"kind":"PatternSecurityAnalyzer"}]}`
 
 func runTask(cmd *cobra.Command, f *runFlags, args []string) (err error) {
 	if err := f.check(cmd); err != nil {
@@ -222,7 +224,7 @@ func (f *runFlags) params(ctx context.Context, cmd *cobra.Command, c *client.Cli
 	if f.resume == "" || cmd.Flags().Changed("policy") {
 		params.ConfirmationPolicy = json.RawMessage(policies[f.policy])
 		// Without an analyzer every risk is unknown and everything would ask.
-		params.SecurityAnalyzer = json.RawMessage(llmAnalyzer)
+		params.SecurityAnalyzer = json.RawMessage(analyzer)
 	}
 	if f.maxSteps > 0 {
 		params.MaxIterationPerRun = &f.maxSteps

@@ -252,6 +252,7 @@ func (m *model) actions() map[string]func(*rapid.T) {
 		"tool":      m.tool,
 		"reject":    m.reject,
 		"policy":    m.policy,
+		"unsend":    m.unsend,
 		"reopen":    m.reopen,
 	}
 }
@@ -416,6 +417,27 @@ func (m *model) send(t *rapid.T) {
 	defer m.askAgain(t, conversation.InputDecline)
 	if (err != nil) != refused || sent.Disposition != want {
 		t.Fatalf("sent %+v, %v; want %q", sent, err, want)
+	}
+}
+
+// unsend takes back a message that waits.
+func (m *model) unsend(t *rapid.T) {
+	waiting := m.rig.info().Queued
+	if len(waiting) == 0 {
+		if _, err := m.rig.unsend("nobody"); !errors.Is(err, conversation.ErrRequestNotFound) {
+			t.Fatalf("taking back what was never sent: %v", err)
+		}
+		return
+	}
+	n := rapid.IntRange(0, len(waiting)-1).Draw(t, "which")
+	if n < len(m.steer) {
+		m.steer = slices.Delete(m.steer, n, n+1)
+	} else {
+		m.queue = slices.Delete(m.queue, n-len(m.steer), n-len(m.steer)+1)
+	}
+	back, err := m.rig.unsend(waiting[n].ID)
+	if err != nil || back.Message.Text() != waiting[n].Message.Text() {
+		t.Fatalf("took back %+v, %v; want %+v", back, err, waiting[n])
 	}
 }
 
