@@ -26,7 +26,7 @@ import (
 // scripts/openhands-sdk provides it.
 
 // provided asks the script where the SDK is. `make test` has installed it by
-// then; here it is only looked for. scripts/test knows the reasons of a skip.
+// then; here it is only looked for. scripts/test-go knows the reasons of a skip.
 func provided(t *testing.T) (where map[string]string) {
 	t.Helper()
 	out, err := exec.Command("../../scripts/openhands-sdk", "--installed").Output()
