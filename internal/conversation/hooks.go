@@ -204,7 +204,8 @@ func (c *Conversation) hooksRan(list []*event.HookExecution, then func(context.C
 // ends without the model.
 func (c *Conversation) submit(ctx context.Context) {
 	m := c.side.Steering[0]
-	if c.status == Finished {
+	finished := c.status == Finished
+	if finished {
 		c.run.iteration = 0 // it is a new turn of the user's
 		c.setStatus(Running)
 	}
@@ -212,7 +213,7 @@ func (c *Conversation) submit(ctx context.Context) {
 		list := c.runHooks(ctx, HookCall{Type: UserPromptSubmit, Message: m.Message.Text()}, func(e *event.HookExecution) { e.MessageID = m.ID })
 		return c.hooksRan(list, func(ctx context.Context) {
 			if len(c.side.Steering) == 0 || c.side.Steering[0].ID != m.ID {
-				c.advance(ctx) // it was taken back
+				c.withdrawn(ctx, m.ID, finished)
 				return
 			}
 			if _, err := c.appendMessage(m, contexts(list)...); err != nil {
@@ -227,6 +228,20 @@ func (c *Conversation) submit(ctx context.Context) {
 			c.advance(ctx)
 		})
 	})
+}
+
+// withdrawn goes on where a message was taken back while hooks saw it. A run that
+// was finished before it is so again, and one that was started for it alone has
+// nothing to answer.
+func (c *Conversation) withdrawn(ctx context.Context, id string, finished bool) {
+	switch {
+	case finished:
+		c.setStatus(Finished)
+	case c.run.starter == id && len(c.side.Steering) == 0:
+		c.interrupted()
+		return
+	}
+	c.advance(ctx)
 }
 
 // messageBlocked tells, once, that hooks blocked the newest message of the user.

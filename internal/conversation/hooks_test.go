@@ -211,6 +211,48 @@ func TestMessageWaitsForHooks(t *testing.T) {
 	})
 }
 
+// The model is not asked to answer a message that was taken back.
+func TestMessageTakenBackFromHooks(t *testing.T) {
+	h := on(event.HookExecution{Success: true}, conversation.UserPromptSubmit)
+	hooked(t, h, func(r *rig) {
+		seen := make(chan struct{})
+		h.run[conversation.UserPromptSubmit] = func(context.Context, conversation.HookCall) *event.HookExecution {
+			<-seen
+			return &event.HookExecution{Success: true}
+		}
+		takeBack := func(id string) {
+			t.Helper()
+			if m, err := r.unsend(id); err != nil || m.ID != id {
+				t.Fatalf("%+v, %v", m, err)
+			}
+			seen <- struct{}{}
+		}
+		sent, err := r.send("one", "", true, conversation.Queue)
+		if err != nil || sent.Disposition != "started" {
+			t.Fatalf("%+v, %v", sent, err)
+		}
+		takeBack(sent.MessageID)
+		r.status(conversation.Paused, conversation.StopInterrupted)
+		logged(r, "SystemPrompt", "hook UserPromptSubmit", "Interrupt")
+
+		if _, err = r.send("two", "", true, conversation.Queue); err != nil {
+			t.Fatal(err)
+		}
+		seen <- struct{}{}
+		w := r.thinking()
+		if sent, err = r.send("three", "", false, conversation.Queue); err != nil || sent.Disposition != "queued" {
+			t.Fatalf("%+v, %v", sent, err)
+		}
+		w.answers <- answer{thought: say("done two")}
+		r.info()
+		takeBack(sent.MessageID)
+		r.status(conversation.Finished, conversation.StopFinished)
+		if got := kinds(r)[3:]; !cmp.Equal(got, []string{"hook UserPromptSubmit", "user: two", "agent: done two", "hook UserPromptSubmit"}) {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
 func TestBlockedMessage(t *testing.T) {
 	h := on(event.HookExecution{Blocked: true, Reason: "no", AdditionalContext: "look here"}, conversation.UserPromptSubmit, conversation.Stop)
 	hooked(t, h, func(r *rig) {

@@ -165,6 +165,7 @@ func (c *Conversation) accepted(ctx context.Context, sent Sent, run bool, reply 
 		return sent, nil
 	}
 	sent.RunID, sent.Disposition = c.newRun(), "started"
+	c.run.starter = sent.MessageID
 	c.start(ctx, func() { reply(sent, nil) })
 	return sent, nil
 }
@@ -247,6 +248,7 @@ func (c *Conversation) takeSteering() error {
 // tookSteering notes that the first message meant for the next step is in.
 func (c *Conversation) tookSteering() {
 	c.side.Steering = c.side.Steering[1:]
+	c.run.starter = ""
 	c.touch()
 	if c.status == Finished {
 		c.run.iteration = 0 // it is a new turn of the user's

@@ -25,6 +25,8 @@ type run struct {
 	pausing      bool
 	interrupting bool
 	told         bool // Started was published
+	// starter is the message that the run was started for, until one goes in.
+	starter string
 	// after is why the run before stopped.
 	after StopReason
 	// stopChecked tells that hooks have seen the end that is due, and blocked that
