@@ -123,6 +123,32 @@ local function say(index, state)
   vim.fn.setqflist({}, "r", { id = list.id, items = what.items, idx = what.idx })
 end
 
+-- What is taken back in a buffer that had nothing unsaved is saved too, so that
+-- the disk is what it was. Gives what is to be called afterwards.
+local function saving(uri)
+  local clean = {}
+  for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_is_loaded(buf) and vim.bo[buf].buftype == "" and not vim.bo[buf].modified then
+      if not uri or vim.uri_from_bufnr(buf) == uri then
+        clean[#clean + 1] = buf
+      end
+    end
+  end
+  return function()
+    for _, buf in ipairs(clean) do
+      if vim.api.nvim_buf_is_loaded(buf) and vim.bo[buf].modified then
+        vim.api.nvim_buf_call(buf, function()
+          local ok, err = pcall(vim.cmd, "silent noautocmd write")
+          if not ok then
+            client.tell(("%s could not be saved: %s"):format(vim.api.nvim_buf_get_name(buf), err))
+          end
+        end)
+      end
+    end
+    vim.cmd("silent! checktime")
+  end
+end
+
 local function decide(method, state, whole_file)
   local item = vim.fn.getqflist({ id = list.id, items = 0 }).items[vim.fn.line(".")]
   local it = item and list.hunks[item.user_data]
@@ -139,7 +165,9 @@ local function decide(method, state, whole_file)
       indices[#indices + 1] = index
     end
   end
+  local save = method == "undoChanges" and saving(it.file.uri) or function() end
   list.conversation:request(method, params, function(err, result)
+    save()
     if err then
       return client.tell(err.message)
     end
@@ -150,7 +178,6 @@ local function decide(method, state, whole_file)
     for _, index in ipairs(indices) do
       say(index, state)
     end
-    vim.cmd("silent! checktime")
   end)
 end
 
@@ -187,7 +214,9 @@ end
 ---@param sure boolean
 function M.undo_all(conversation, sure)
   local function undo()
+    local save = saving()
     conversation:request("undoChanges", {}, function(err, result)
+      save()
       if err then
         return client.tell(err.message)
       end
@@ -195,7 +224,6 @@ function M.undo_all(conversation, sure)
       if conflicts > 0 then
         client.tell(("%d of it has been changed since, and stays"):format(conflicts), vim.log.levels.WARN)
       end
-      vim.cmd("silent! checktime")
     end)
   end
   if sure then

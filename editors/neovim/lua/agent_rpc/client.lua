@@ -32,6 +32,53 @@ local function folder(uri)
   return { uri = uri, name = vim.fs.basename(vim.uri_to_fname(uri)) }
 end
 
+-- Neovim says that a buffer has version 0 when it opens it, and its changedtick
+-- from the first change on.
+local opened = {} ---@type table<integer, integer> changedtick when it was opened, by buffer
+
+local function stale(buf, version)
+  local tick = vim.api.nvim_buf_get_changedtick(buf)
+  return version ~= tick and not (version == 0 and opened[buf] == tick)
+end
+
+-- Applies edits of whole lines, from the last one on, so that marks and folds
+-- around them stay; gives false, with nothing done, where one is of another kind.
+local function apply_lines(buf, edits)
+  local count = vim.api.nvim_buf_line_count(buf)
+  for _, edit in ipairs(edits) do
+    local from, to, text = edit.range.start, edit.range["end"], edit.newText
+    local whole = from.character == 0 and to.character == 0 and (text == "" or text:sub(-1) == "\n")
+    if not whole or to.line > count or (from.line == 0 and to.line == count and text == "") then
+      return false
+    end
+  end
+  edits = vim.deepcopy(edits)
+  table.sort(edits, function(a, b)
+    return a.range.start.line > b.range.start.line
+  end)
+  for _, edit in ipairs(edits) do
+    local lines = vim.split(edit.newText:gsub("\r\n", "\n"), "\n", { plain = true })
+    lines[#lines] = nil
+    vim.api.nvim_buf_set_lines(buf, edit.range.start.line, edit.range["end"].line, false, lines)
+  end
+  return true
+end
+
+-- Applies a workspace edit; what is no edit of lines in an open buffer is done by Neovim.
+local function apply(edit)
+  local rest = {}
+  for _, change in ipairs(edit.documentChanges or {}) do
+    local buf = change.edits and vim.uri_to_bufnr(change.textDocument.uri)
+    if not buf or not vim.api.nvim_buf_is_loaded(buf) or not apply_lines(buf, change.edits) then
+      rest[#rest + 1] = change
+    end
+  end
+  if #rest > 0 or edit.changes then
+    local left = vim.tbl_extend("force", edit, { documentChanges = edit.documentChanges and rest })
+    vim.lsp.util.apply_workspace_edit(left, client and client.offset_encoding or "utf-16")
+  end
+end
+
 -- Neovim answers a stale version with success and without the edit, and the
 -- server would wait for the change in vain.
 local function apply_edit(params)
@@ -45,12 +92,12 @@ local function apply_edit(params)
         return { applied = false, failureReason = "the document is not open" }
       elseif not vim.bo[buf].modifiable then
         return { applied = false, failureReason = "the document can't be changed" }
-      elseif vim.api.nvim_buf_get_changedtick(buf) ~= version then
+      elseif stale(buf, version) then
         return { applied = false, failureReason = "the document has changed meanwhile" }
       end
     end
   end
-  local ok, err = pcall(vim.lsp.util.apply_workspace_edit, edit, client and client.offset_encoding or "utf-16")
+  local ok, err = pcall(apply, edit)
   return { applied = ok, failureReason = not ok and tostring(err) or nil }
 end
 
@@ -110,8 +157,21 @@ local function shareable(buf)
 end
 
 local function share(buf)
-  if client and shareable(buf) and not vim.lsp.buf_is_attached(buf, client.id) then
-    vim.lsp.buf_attach_client(buf, client.id)
+  if not client or not shareable(buf) or vim.lsp.buf_is_attached(buf, client.id) then
+    return
+  end
+  vim.lsp.buf_attach_client(buf, client.id)
+  local watched = opened[buf] ~= nil
+  opened[buf] = vim.api.nvim_buf_get_changedtick(buf)
+  if not watched then
+    vim.api.nvim_buf_attach(buf, false, {
+      on_reload = function() -- it is closed and opened again
+        opened[buf] = vim.api.nvim_buf_get_changedtick(buf)
+      end,
+      on_detach = function()
+        opened[buf] = nil
+      end,
+    })
   end
 end
 
