@@ -7,6 +7,28 @@ local M = {}
 
 local ns = vim.api.nvim_create_namespace("agent_rpc.input")
 
+local completeopt ---@type string? what the user has set, while a menu of ours is open
+
+local function restore_completeopt()
+  if completeopt then
+    vim.o.completeopt, completeopt = completeopt, nil
+  end
+end
+
+-- The keys that open the menu of a character. Nothing is inserted until the user
+-- picks it.
+local function menu(lhs)
+  -- At the start of a word alone: a path or a mail address is left in peace.
+  local before = vim.api.nvim_get_current_line():sub(1, vim.api.nvim_win_get_cursor(0)[2])
+  local opens = before == "" or (lhs == "@" and before:match("%s$") ~= nil)
+  if not opens or vim.fn.pumvisible() == 1 then
+    return lhs
+  end
+  completeopt = completeopt or vim.o.completeopt
+  vim.o.completeopt = "menuone,noselect"
+  return lhs .. "<C-x><C-o>"
+end
+
 ---@param conversation agent_rpc.Conversation
 ---@return integer buf
 function M.new(conversation)
@@ -28,10 +50,7 @@ function M.new(conversation)
   end)
   for _, lhs in ipairs({ "@", "/" }) do
     vim.keymap.set("i", lhs, function()
-      -- At the start of a word alone: a path or a mail address is left in peace.
-      local before = vim.api.nvim_get_current_line():sub(1, vim.api.nvim_win_get_cursor(0)[2])
-      local opens = lhs == "@" and (before == "" or before:match("%s$")) or lhs == "/" and before == ""
-      return opens and vim.fn.pumvisible() == 0 and lhs .. "<C-x><C-o>" or lhs
+      return menu(lhs)
     end, { buffer = buf, expr = true, desc = lhs == "@" and "complete a file" or "complete a skill" })
   end
   require("agent_rpc.keys").both(buf)
@@ -40,6 +59,10 @@ function M.new(conversation)
     callback = function()
       M.hint(conversation)
     end,
+  })
+  vim.api.nvim_create_autocmd({ "CompleteDone", "InsertLeave", "BufLeave" }, {
+    buffer = buf,
+    callback = restore_completeopt,
   })
   vim.api.nvim_create_autocmd("InsertEnter", {
     buffer = buf,

@@ -11,12 +11,17 @@ local M = {}
 -- The file buffer that the user was in last.
 local last_file
 
+local function visit(buf)
+  if vim.bo[buf].buftype == "" and vim.api.nvim_buf_get_name(buf) ~= "" then
+    last_file = buf
+  end
+end
+
+visit(vim.api.nvim_get_current_buf())
 vim.api.nvim_create_autocmd("BufEnter", {
   group = vim.api.nvim_create_augroup("agent_rpc.window", {}),
   callback = function(event)
-    if vim.bo[event.buf].buftype == "" and vim.api.nvim_buf_get_name(event.buf) ~= "" then
-      last_file = event.buf
-    end
+    visit(event.buf)
   end,
 })
 
