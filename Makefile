@@ -20,7 +20,7 @@ test: ## run all tests, with the race detector, and two cross-builds
 	scripts/test
 	$(MAKE) --no-print-directory dist TARGETS="darwin/arm64 windows/amd64" DIST=$(CACHE)/dist-check
 
-test-neovim: build ## run the tests of the Neovim plugin, in Neovim 0.10 and 0.12
+test-neovim: ## run the tests of the Neovim plugin, in Neovim 0.10 and 0.12
 	scripts/test-neovim
 
 lint: ## check style and the layers

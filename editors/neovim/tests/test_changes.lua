@@ -22,6 +22,7 @@ local function change(o)
   h.send("Change it")
   h.status("finished")
   h.see("2 files changed, +3 -1")
+  h.wait("return require('agent_rpc.conversation').current():info().title ~= nil")
 end
 
 local function list()
@@ -36,7 +37,11 @@ local function entries()
 end
 
 local function after(with)
-  return (before:gsub("\n2\n", with.two and "\ntwo\n" or "\n2\n"):gsub("\n18\n", with.half and "\n18\neighteen and a half\n" or "\n18\n"))
+  return (
+    before
+      :gsub("\n2\n", with.two and "\ntwo\n" or "\n2\n")
+      :gsub("\n18\n", with.half and "\n18\neighteen and a half\n" or "\n18\n")
+  )
 end
 
 local function wait_file(name, text)
@@ -79,7 +84,9 @@ T["gX takes back all of a file, gA keeps all of it"] = function()
   list()
   child.type_keys("gX")
   wait_file("a.txt", before)
-  h.wait("return vim.fn.getqflist()[1].text:find('^undone') ~= nil and vim.fn.getqflist()[2].text:find('^undone') ~= nil")
+  h.wait(
+    "return vim.fn.getqflist()[1].text:find('^undone') ~= nil and vim.fn.getqflist()[2].text:find('^undone') ~= nil"
+  )
   child.type_keys("G", "gA")
   h.wait("return vim.fn.getqflist()[3].text:find('^kept') ~= nil")
   h.wait("local c = require('agent_rpc.conversation').current() return c:info().changes.files == 0")

@@ -132,7 +132,8 @@ T["@ completes files, / completes skills"] = function()
   h.wait("return require('agent_rpc.conversation').current().skills ~= nil")
   child.type_keys("/")
   h.wait("return vim.fn.complete_info({ 'items' }).items[1] ~= nil")
-  local words = child.lua_get("vim.tbl_map(function(item) return item.word end, vim.fn.complete_info({ 'items' }).items)")
+  local words =
+    child.lua_get("vim.tbl_map(function(item) return item.word end, vim.fn.complete_info({ 'items' }).items)")
   eq(vim.tbl_contains(words, "/tidy"), true)
 end
 

@@ -23,6 +23,7 @@ T["streams an answer, carries out tools and shows how it ended"] = function()
   h.status("finished")
   h.wait("local c = require('agent_rpc.conversation').current() return c:info().title ~= nil")
   eq(h.read("greet.sh"), 'echo "Bonjour"\n')
+  h.see("1 file changed")
   h.expect_screen("conversation")
   eq(child.cmd_capture("messages"), "")
 end

@@ -79,7 +79,9 @@ T["gu takes a queued message back into the input"] = function()
   h.on("Queued · take me back")
   child.type_keys("gu")
   h.wait("local c = require('agent_rpc.conversation').current() return #c:info().queued == 0")
-  h.wait("local c = require('agent_rpc.conversation').current() return vim.api.nvim_buf_get_lines(c.input, 0, -1, false)[1] == 'take me back'")
+  h.wait(
+    "local c = require('agent_rpc.conversation').current() return vim.api.nvim_buf_get_lines(c.input, 0, -1, false)[1] == 'take me back'"
+  )
   go_on()
   h.status("finished")
   eq(input(), { "take me back" })
@@ -127,8 +129,12 @@ T["rewind goes back to before a message and puts it into the input"] = function(
   h.status("finished")
   h.on("second")
   child.cmd("AgentRpc rewind")
-  h.wait("local c = require('agent_rpc.conversation').current() return vim.api.nvim_buf_get_lines(c.input, 0, -1, false)[1] == 'second'")
-  h.wait("local c = require('agent_rpc.conversation').current() return c.transcript.timer == nil and not table.concat(vim.api.nvim_buf_get_lines(c.transcript.buf, 0, -1, false), ' '):find('Two', 1, true)")
+  h.wait(
+    "local c = require('agent_rpc.conversation').current() return vim.api.nvim_buf_get_lines(c.input, 0, -1, false)[1] == 'second'"
+  )
+  h.wait(
+    "local c = require('agent_rpc.conversation').current() return c.transcript.timer == nil and not table.concat(vim.api.nvim_buf_get_lines(c.transcript.buf, 0, -1, false), ' '):find('Two', 1, true)"
+  )
   h.go("input")
   child.type_keys("<CR>")
   h.see("Other.")

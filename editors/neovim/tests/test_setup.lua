@@ -21,13 +21,17 @@ end
 T["nothing is loaded before it is used"] = function()
   h.start({ script = key_script })
   eq(
-    child.lua_get("vim.tbl_filter(function(name) return vim.startswith(name, 'agent_rpc') end, vim.tbl_keys(package.loaded))"),
+    child.lua_get(
+      "vim.tbl_filter(function(name) return vim.startswith(name, 'agent_rpc') end, vim.tbl_keys(package.loaded))"
+    ),
     {}
   )
   eq(child.lua_get("#vim.lsp.get_clients()"), 0)
   eq(child.lua_get("require('agent_rpc').statusline()"), "")
   eq(child.lua_get("require('agent_rpc').pending()"), 0)
-  local maps = child.lua_get([[vim.tbl_filter(function(map) return map.lhs:find("AgentRpc") == nil and (map.rhs or ""):find("AgentRpc") ~= nil end, vim.api.nvim_get_keymap("n"))]])
+  local maps = child.lua_get(
+    [[vim.tbl_filter(function(map) return map.lhs:find("AgentRpc") == nil and (map.rhs or ""):find("AgentRpc") ~= nil end, vim.api.nvim_get_keymap("n"))]]
+  )
   eq(maps, {})
 end
 
@@ -63,7 +67,10 @@ T["the option comes before the environment, and that before the path"] = functio
   eq(from(), "$AGENT_RPC_BIN")
   child.lua("vim.g.agent_rpc = { cmd = { ... } }", { real })
   eq(from(), "vim.g.agent_rpc.cmd")
-  child.lua("vim.g.agent_rpc = nil vim.env.AGENT_RPC_BIN = nil vim.env.PATH = vim.fs.dirname(...) .. ':' .. vim.env.PATH", { real })
+  child.lua(
+    "vim.g.agent_rpc = nil vim.env.AGENT_RPC_BIN = nil vim.env.PATH = vim.fs.dirname(...) .. ':' .. vim.env.PATH",
+    { real }
+  )
   eq(from(), "$PATH")
 end
 
@@ -132,7 +139,9 @@ end
 
 T["a secret of the user's function"] = function()
   secret(function()
-    child.lua("vim.g.agent_rpc = { layout = 'tab', secret = function(name) return name == 'DEPLOY_KEY' and 'sesame-open-12345' or nil end }")
+    child.lua(
+      "vim.g.agent_rpc = { layout = 'tab', secret = function(name) return name == 'DEPLOY_KEY' and 'sesame-open-12345' or nil end }"
+    )
   end)
 end
 

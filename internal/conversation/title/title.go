@@ -23,8 +23,8 @@ const maxText = 1000
 var ErrNoMessage = errors.New("there is no message of the user to make a title from")
 
 // Text gives the text of the first message of the user on the branch that has
-// any: its parts joined by a space, trimmed. Without one it gives
-// [ErrNoMessage].
+// any: its parts joined by a space, trimmed, less what the editor shared with it.
+// Without one it gives [ErrNoMessage].
 func Text(events []event.Event) (string, error) {
 	for _, e := range events {
 		m, ok := e.(*event.Message)
@@ -32,8 +32,8 @@ func Text(events []event.Event) (string, error) {
 			continue
 		}
 		var parts []string
-		for _, p := range m.LLMMessage.Content {
-			if p.Type != "image" {
+		for i, p := range m.LLMMessage.Content {
+			if p.Type != "image" && (i == 0 || !shared(p.Text)) {
 				parts = append(parts, p.Text)
 			}
 		}
@@ -42,6 +42,17 @@ func Text(events []event.Event) (string, error) {
 		}
 	}
 	return "", ErrNoMessage
+}
+
+// shared tells whether a text is a file, a selection or a list of problems that
+// went along with a message: they have a header, which package rpc writes.
+func shared(text string) bool {
+	for _, header := range []string{"[file] ", "[selection] ", "[diagnostics] "} {
+		if strings.HasPrefix(text, header) {
+			return true
+		}
+	}
+	return false
 }
 
 const system = "You name conversations between a developer and a coding agent. " +

@@ -31,6 +31,8 @@ func TestText(t *testing.T) {
 		"parts are joined":            {[]event.Event{&event.SystemPrompt{}, fix}, "Fix the  build"},
 		"the first one":               {[]event.Event{fix, message(event.SourceUser, event.Text("second"))}, "Fix the  build"},
 		"blank ones are skipped":      {[]event.Event{message(event.SourceUser, event.Text(" \n")), message(event.SourceUser), fix}, "Fix the  build"},
+		"what is shared is no title":  {[]event.Event{message(event.SourceUser, event.Text("Fix it"), event.Text("[file] /a.go"), event.Text("[selection] /a.go:3\nx"))}, "Fix it"},
+		"a header that was typed is":  {[]event.Event{message(event.SourceUser, event.Text("[file] is a word"))}, "[file] is a word"},
 		"images are no text":          {[]event.Event{message(event.SourceUser, event.Image("u"))}, ""},
 		"other sources are not asked": {[]event.Event{message(event.SourceAgent, event.Text("agent")), message(event.SourceEnvironment, event.Text("env"))}, ""},
 	} {

@@ -379,6 +379,8 @@ function M.set_secret(name, value)
   secrets[name] = value ~= "" and value or nil
 end
 
+--- Tells whether the server runs.
+---@return boolean
 function M.running()
   return client ~= nil
 end

@@ -23,6 +23,18 @@ Conversation.__index = Conversation
 local all = {} ---@type table<string, agent_rpc.Conversation>
 local latest ---@type string? id of the one that was shown last
 
+--- The User autocommands, by their name without AgentRpc: when they come, and what
+--- is in `data`.
+M.autocommands = {
+  { "Event", "an event is stored: id, seq, event (OpenHands' JSON), display" },
+  { "State", "the state has changed: id, status, stopReason" },
+  { "Approval", "something waits for an approval: id, pending" },
+  { "Question", "a tool asks you: id, pending" },
+  { "Resolved", "an approval or a question is decided: id, requestId, outcome, by" },
+  { "End", "a run has ended: id, status, stopReason" },
+  { "List", "the list of stored conversations has changed" },
+}
+
 ---@param name string of the autocommand, without AgentRpc
 ---@param data table
 local function emit(name, data)
@@ -350,7 +362,11 @@ function M.new(folder, done)
   client.request("conversation/create", {
     workspace = vim.uri_from_fname(folder),
     confirmationPolicy = config.policy(config.get().policy),
-    securityAnalyzer = { kind = "LLMSecurityAnalyzer" },
+    -- The model's word, and what is known to be dangerous whatever it says.
+    securityAnalyzer = {
+      kind = "EnsembleSecurityAnalyzer",
+      analyzers = { { kind = "LLMSecurityAnalyzer" }, { kind = "PatternSecurityAnalyzer" } },
+    },
     autoTitle = true,
   }, function(err, result)
     if err then

@@ -1,6 +1,7 @@
 --- :checkhealth agent_rpc
 local M = {}
 
+--- What :checkhealth runs.
 function M.check()
   local binary = require("agent_rpc.binary")
   local client = require("agent_rpc.client")

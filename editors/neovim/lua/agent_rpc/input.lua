@@ -131,19 +131,18 @@ function M.hint(conversation)
     end
     below[#below + 1] = chunks
   end
-  local keys = { { "<CR>", "AgentRpcKey" } }
+  local win = vim.fn.win_findbuf(buf)[1]
+  local narrow = win and vim.api.nvim_win_get_width(win) < 70
+  local enter, steer = "send", "also while inserting"
   if conversation:busy() then
-    vim.list_extend(keys, {
-      { " queue for the end of the run · ", "AgentRpcHint" },
-      { "<C-s>", "AgentRpcKey" },
-      { " steer at the next step", "AgentRpcHint" },
-    })
-  else
-    vim.list_extend(
-      keys,
-      { { " send · ", "AgentRpcHint" }, { "<C-s>", "AgentRpcKey" }, { " also while inserting", "AgentRpcHint" } }
-    )
+    enter, steer = narrow and "queue" or "queue for the end of the run", narrow and "steer" or "steer at the next step"
   end
+  local keys = {
+    { "<CR>", "AgentRpcKey" },
+    { " " .. enter .. " · ", "AgentRpcHint" },
+    { "<C-s>", "AgentRpcKey" },
+    { " " .. steer, "AgentRpcHint" },
+  }
   below[#below + 1] = keys
   vim.api.nvim_buf_set_extmark(buf, ns, last, 0, { virt_lines = below })
   if text_of(buf) == "" then
