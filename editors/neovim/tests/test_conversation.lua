@@ -18,6 +18,7 @@ T["streams an answer, carries out tools and shows how it ended"] = function()
       {"text": "It greets in **French** now:\n\n```sh\necho \"Bonjour\"\n```"}
     ]],
   })
+  h.stop_clock()
   h.new()
   h.send("Greet in French")
   h.status("finished")

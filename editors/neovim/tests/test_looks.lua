@@ -29,6 +29,7 @@ local function talk(o)
   for name, value in pairs(o.set or {}) do
     child.o[name] = value
   end
+  h.stop_clock()
   h.new()
   h.send("Failed webhooks are dropped after the first 5xx. Retry them, at most 5 times.")
   h.status("waiting_for_confirmation")

@@ -315,6 +315,7 @@ function Transcript:enter(win)
     colorcolumn = "",
     conceallevel = 0,
     statuscolumn = "",
+    winhighlight = "Folded:Normal",
     fillchars = "fold: ,eob: ,foldsep: ,"
       .. (look.plain() and "foldopen:v,foldclose:>" or "foldopen:▾,foldclose:▸"),
   }) do
@@ -447,12 +448,16 @@ function Transcript:flush()
   self:spin()
 end
 
---- Puts a window's cursor on the last line and shows it.
+--- Puts a window's cursor on the last line and shows it, with the keys below it.
 function Transcript:to_end(win)
   local last = vim.api.nvim_buf_line_count(self.buf)
   vim.api.nvim_win_set_cursor(win, { last, 0 })
   vim.api.nvim_win_call(win, function()
     vim.cmd("normal! zb")
+    local shown = vim.api.nvim_win_text_height(win, { start_row = vim.fn.line("w0") - 1 }).all
+    if shown > vim.fn.getwininfo(win)[1].height then -- Neovim leaves virtual lines below the last one out
+      vim.cmd("normal! " .. vim.keycode("<C-e>"))
+    end
   end)
 end
 
@@ -512,6 +517,12 @@ function Transcript:hint()
           key("]a", "next")
         end
         vim.api.nvim_buf_set_extmark(self.buf, ns_hint, line, 0, { virt_lines = { chunks } })
+        local last = vim.api.nvim_buf_line_count(self.buf)
+        for _, win in ipairs(line == last - 1 and self:windows() or {}) do
+          if vim.api.nvim_win_get_cursor(win)[1] == last then
+            self:to_end(win)
+          end
+        end
       end
     end
   end
