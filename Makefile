@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 TARGETS  = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
-.PHONY: help build demo test lint fuzz bench dist soak clean test-neovim
+.PHONY: help build demo test lint fuzz bench dist soak clean test-neovim test-vscode vsix
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,9 @@ test: ## run all tests, with the race detector, and two cross-builds
 test-neovim: ## run the tests of the Neovim plugin, in Neovim 0.10 and 0.12
 	scripts/test-neovim
 
+test-vscode: ## run the tests of the VS Code extension, in VS Code in a browser
+	scripts/test-vscode
+
 lint: ## check style and the layers
 	scripts/lint
 
@@ -31,6 +34,9 @@ fuzz: ## run every fuzz target for FUZZTIME (10s) each
 
 bench: build ## measure: start, memory, steps, streaming, opening
 	scripts/bench
+
+vsix: ## package the VS Code extension into dist/, for each platform
+	scripts/vsix $(DIST) $(VERSION) $(TARGETS)
 
 DIST ?= dist
 dist: ## build the release binaries into dist/
