@@ -35,6 +35,7 @@ var layers = map[string][]string{
 	"internal/llm/anthropic":          {"internal/llm", "internal/conversation/event"},
 	"internal/llm":                    {"internal/conversation/event"},
 	"internal/tool":                   {"internal/conversation/event", "internal/workspace"},
+	"internal/mcp":                    {"internal/conversation/event", "internal/tool", "internal/workspace"},
 	"internal/workspace/baseline":     {"internal/conversation", "internal/workspace"},
 	"internal/workspace":              {},
 	"internal/skill":                  {},
@@ -57,6 +58,7 @@ var libraries = map[string]string{
 	"github.com/spf13/cobra":                 "cmd",
 	"github.com/creack/pty":                  "internal/tool/terminal",
 	"charm.land/catwalk":                     "internal/llm/catalog",
+	"github.com/modelcontextprotocol/go-sdk": "internal/mcp",
 }
 
 type pkg struct {

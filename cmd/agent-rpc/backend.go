@@ -137,6 +137,7 @@ func newAgents(cfg *config.Config, m *models, registry *tool.Registry, host rpc.
 			Models: m.masked(env.Mask), Tools: registry, AllowedRoots: host.Roots, Buffers: host.Buffers(), AllowOutside: settings.AllowOutside, Log: m.log,
 			Execute: executor(host), ExecuteTimeout: time.Duration(settings.ClientToolTimeout * float64(time.Second)),
 			Home: cfg.Home(), Trusted: cfg.Trusted, Private: cfg.ServerKeys(), Warn: warn,
+			Servers: newServers(cfg, m.log, warn),
 		}
 		if env.Stored == nil {
 			spec, err := withDefaults(env.Spec, settings.Agent)

@@ -2,7 +2,8 @@
 // is and what it can do, turns an answer into actions, and carries them out.
 //
 // It keeps no history and knows no client: the conversation hands it the
-// messages and takes its events. It starts no goroutine; tools that are closed do.
+// messages and takes its events. It starts a goroutine only to close servers beside
+// tools, which start their own.
 package agent
 
 import (
@@ -16,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -76,10 +78,24 @@ type Deps struct {
 	// not answered after ExecuteTimeout is given up. Without it such calls fail.
 	Execute        func(ctx context.Context, conversationID string, call clienttool.Call) (tool.Result, error)
 	ExecuteTimeout time.Duration
+	// Servers, if not nil, makes the MCP servers of a conversation out of the agent's
+	// mcp_config, which may be nil. It must start nothing, and may give nil.
+	Servers func(env conversation.AgentEnv, config json.RawMessage) (Servers, error)
 	// Warn, if not nil, tells the user what was left out of the context.
 	Warn func(text string)
 	// Log takes what tools that broke leave behind; nothing does if it is nil.
 	Log *slog.Logger
+}
+
+// Servers are the MCP servers of a conversation; package mcp has them.
+type Servers interface {
+	// Tools gives the tools of all servers. It starts the servers the first time, and
+	// waits for them within their time or until ctx ends.
+	Tools(ctx context.Context) []tool.Tool
+	// News gives what the model should be told of them, each once.
+	News() []string
+	// Close ends them; it returns when they ended, or ctx ends.
+	Close(ctx context.Context) error
 }
 
 // Agent implements [conversation.Agent].
@@ -94,9 +110,14 @@ type Agent struct {
 
 	loading sync.Once // fills what follows
 	known   *skill.Known
-	offers  *tool.Set // what the model may call
-	offered []llm.Tool
+	base    *offer
 	stored  []json.RawMessage // the definitions as the log holds them
+
+	servers Servers // nil if there are none
+	keeps   func(tool string) bool
+	// current is what the model may call now: base, and what servers offer.
+	current atomic.Pointer[offer]
+	news    news
 
 	condensers []summarizer
 	registry   *registry
@@ -151,6 +172,14 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 	if err != nil {
 		return nil, &conversation.ValueError{Field: "agent.tools", Message: err.Error()}
 	}
+	if a.keeps, err = tool.Filter(spec.FilterToolsRegex); err != nil {
+		return nil, &conversation.ValueError{Field: "agent.filter_tools_regex", Message: err.Error()}
+	}
+	if deps.Servers != nil {
+		if a.servers, err = deps.Servers(env, spec.fields["mcp_config"]); err != nil {
+			return nil, err
+		}
+	}
 	a.condensers, a.registry = condensers, &registry{models: deps.Models, env: env}
 	a.llm = a.registry.add(a.registry.make(cmp.Or(usageOf(spec.LLM), defaultUsage), spec.LLM, nil))
 	a.registerCondensers()
@@ -162,6 +191,11 @@ func New(deps Deps, env conversation.AgentEnv) (*Agent, error) {
 
 // tool finds a tool for an action that may be of an earlier process.
 func (a *Agent) tool(name string) (tool.Tool, bool) {
+	if o := a.current.Load(); o != nil {
+		if t, ok := o.set.ByName(name); ok {
+			return t, true
+		}
+	}
 	if t, ok := a.tools.ByName(name); ok || name != invokeskill.Name {
 		return t, ok
 	}
@@ -205,15 +239,17 @@ func (a *Agent) SystemPrompt(secrets []secret.Info) *event.SystemPrompt {
 
 // Think implements [conversation.Agent].
 func (a *Agent) Think(ctx context.Context, q conversation.Question) (*conversation.Thought, error) {
-	a.load()
-	resp, call, err := a.own().Complete(ctx, &llm.Request{Messages: q.Messages, Tools: a.offered, CacheKey: q.CacheKey}, func(c llm.Chunk) {
+	offer := a.offer(ctx)
+	told := a.news.take()
+	resp, call, err := a.own().Complete(ctx, &llm.Request{Messages: withNews(q.Messages, told), Tools: offer.tools, CacheKey: q.CacheKey}, func(c llm.Chunk) {
 		q.Stream(conversation.Piece{Stream: conversation.Stream(c.Stream), ToolCallID: c.CallID, Text: c.Text})
 	})
 	if err != nil {
+		a.news.putBack(told)
 		return nil, asFailure(err)
 	}
-	t := a.interpret(resp, q.Analyzed)
-	t.Call = call
+	t := a.interpret(resp, offer.set, q.Analyzed)
+	t.Call, t.Told = call, told
 	return t, nil
 }
 
@@ -222,10 +258,9 @@ func (a *Agent) Ask(ctx context.Context, q conversation.Aside) (string, stats.Ca
 	l, req := a.own(), &llm.Request{Messages: q.Messages}
 	switch {
 	case q.History:
-		a.load()
 		// Its own copy: it takes nothing that belongs to the run.
 		l = a.LLM(askUsage, nil)
-		req.Tools, req.NoCalls, req.CacheKey = a.offered, true, q.CacheKey
+		req.Tools, req.NoCalls, req.CacheKey = a.lastOffer().tools, true, q.CacheKey
 	case q.LLM != nil:
 		// Not the conversation's, so it is registered nowhere; what it costs is.
 		l = a.registry.make(cmp.Or(usageOf(q.LLM), titleUsage), q.LLM, nil)
@@ -260,7 +295,11 @@ func (a *Agent) Act(ctx context.Context, call conversation.Call) (result event.E
 	a.load()
 	t, ok := a.tool(action.ToolName)
 	if !ok {
-		return failed(fmt.Sprintf("there is no tool %q any more; available: %s", action.ToolName, strings.Join(a.offers.Names(), ", ")), event.ClassAgentAction)
+		// It may be a server's, in a process that has not started it yet.
+		offer := a.offer(ctx)
+		if t, ok = a.tool(action.ToolName); !ok {
+			return failed(fmt.Sprintf("there is no tool %q any more; available: %s", action.ToolName, strings.Join(offer.set.Names(), ", ")), event.ClassAgentAction)
+		}
 	}
 	observation, err := t.Run(ctx, tool.Call{
 		ID: action.ToolCallID, RunID: call.RunID, Action: action.Action, Output: call.Output,
@@ -291,18 +330,18 @@ func (a *Agent) Concurrency() int { return a.spec.ToolConcurrency }
 func (a *Agent) Resources(action *event.Action) []string {
 	t, ok := a.tool(action.ToolName)
 	if !ok {
-		return nil
+		return []string{"tool:" + action.ToolName} // a server's that has not started yet
 	}
 	return tool.Resources(t, action.Action)
 }
 
 // Action implements [conversation.Agent].
 func (a *Agent) Action(name string, arguments json.RawMessage) (*event.Action, error) {
-	a.load()
-	t, ok := a.offers.ByName(name)
+	offers := a.lastOffer().set
+	t, ok := offers.ByName(name)
 	if !ok {
 		return nil, &conversation.ValueError{
-			Field: "tool", Message: fmt.Sprintf("there is no tool %q; available: %s", name, strings.Join(a.offers.Names(), ", ")),
+			Field: "tool", Message: fmt.Sprintf("there is no tool %q; available: %s", name, strings.Join(offers.Names(), ", ")),
 		}
 	}
 	if len(arguments) == 0 || string(arguments) == "null" || string(arguments) == "[]" {
@@ -362,4 +401,11 @@ func (a *Agent) allowed(path string) bool {
 }
 
 // Close implements [conversation.Agent].
-func (a *Agent) Close(ctx context.Context) error { return a.tools.Close(ctx) }
+func (a *Agent) Close(ctx context.Context) error {
+	if a.servers == nil {
+		return a.tools.Close(ctx)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- a.servers.Close(ctx) }()
+	return errors.Join(a.tools.Close(ctx), <-ended)
+}

@@ -15,7 +15,6 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
-	"github.com/agent-rpc/agent-rpc/internal/llm"
 	"github.com/agent-rpc/agent-rpc/internal/skill"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
 	"github.com/agent-rpc/agent-rpc/internal/tool/invokeskill"
@@ -33,22 +32,22 @@ func (a *Agent) load() {
 				a.deps.Warn(w)
 			}
 		}
-		a.offers = a.tools
+		offers := a.tools
 		if len(a.known.Listed()) > 0 {
 			if with, err := tool.NewSet(append(a.tools.All(), a.invoke())...); err == nil {
-				a.offers = with
+				offers = with
 			} // else a tool of the agent's own has the name, and is the one
 		}
-		for _, t := range a.offers.All() {
-			d := t.Definition()
+		for _, d := range offers.Definitions() {
 			stored, err := d.Encode()
 			if err != nil {
 				a.deps.Log.Error("a tool's definition", "tool", d.Name, "error", err)
 				continue
 			}
 			a.stored = append(a.stored, stored)
-			a.offered = append(a.offered, llm.Tool{Name: d.Name, Description: d.Description, Parameters: a.offers.Schema(d.Name)})
 		}
+		a.base = newOffer(offers, nil)
+		a.current.Store(a.base)
 	})
 }
 

@@ -14,10 +14,10 @@ import (
 
 // interpret turns an answer into events, as section 4 of the reference says:
 // tool calls first, then text, then thoughts without either.
-func (a *Agent) interpret(resp *llm.Response, analyzed bool) *conversation.Thought {
+func (a *Agent) interpret(resp *llm.Response, offers *tool.Set, analyzed bool) *conversation.Thought {
 	m := resp.Message
 	if len(m.ToolCalls) > 0 {
-		return a.actions(resp, analyzed)
+		return a.actions(resp, offers, analyzed)
 	}
 	t := &conversation.Thought{Events: []event.Event{&event.Message{
 		Meta: event.Meta{Source: event.SourceAgent}, LLMMessage: m, LLMResponseID: resp.ID,
@@ -35,7 +35,7 @@ func (a *Agent) interpret(resp *llm.Response, analyzed bool) *conversation.Thoug
 
 // actions makes an action of every call; a call that is not valid is answered
 // at once. What the model thought goes with the first one.
-func (a *Agent) actions(resp *llm.Response, analyzed bool) *conversation.Thought {
+func (a *Agent) actions(resp *llm.Response, offers *tool.Set, analyzed bool) *conversation.Thought {
 	t := &conversation.Thought{}
 	for i, c := range resp.Message.ToolCalls {
 		e := &event.Action{
@@ -56,7 +56,7 @@ func (a *Agent) actions(resp *llm.Response, analyzed bool) *conversation.Thought
 			e.ResponsesReasoningItem = resp.Message.ResponsesReasoningItem
 		}
 		t.Events = append(t.Events, e)
-		parsed, err := tool.ParseCall(a.offers, c.Name, c.Arguments, tool.ParseOptions{Analyzed: analyzed, Ripgrep: hasRipgrep()})
+		parsed, err := tool.ParseCall(offers, c.Name, c.Arguments, tool.ParseOptions{Analyzed: analyzed, Ripgrep: hasRipgrep()})
 		if err == nil {
 			e.ToolName, e.ToolCall.Name, e.ToolCall.Arguments = parsed.ToolName, parsed.ToolName, parsed.Arguments
 			e.Action, e.SecurityRisk, e.Summary = parsed.Action, parsed.Risk, parsed.Summary

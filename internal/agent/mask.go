@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
@@ -40,7 +41,16 @@ func named(name string) bool {
 	return false
 }
 
-func every(name string) bool { return name != "kind" && name != "description" && name != "url" }
+func every(name string) bool {
+	switch name {
+	case "kind", "description", "url", "strategy", "header_name", "username":
+		return false
+	}
+	return true
+}
+
+// reference is a text that names secrets and holds none: ${TOKEN}, Bearer ${TOKEN}.
+var reference = regexp.MustCompile(`^((?i:bearer|basic|token) )?(\$\{[A-Za-z_][A-Za-z0-9_]*\})+$`)
 
 type sealer struct {
 	seal func(string) string
@@ -69,7 +79,7 @@ func (s *sealer) below(name string) rule {
 func (s *sealer) walk(v any, name string, secret rule) any {
 	switch v := v.(type) {
 	case string:
-		if v != "" && secret(name) {
+		if v != "" && secret(name) && !(s.mcp && reference.MatchString(v)) {
 			s.found = true
 			return s.seal(v)
 		}

@@ -39,16 +39,17 @@ func TestSpecSeals(t *testing.T) {
 		return "sealed " + value
 	}
 	for name, c := range map[string]struct{ spec, member, want string }{
-		"its key":             {`{"llm":{"model":"m","api_key":"k"}}`, "llm", `{"api_key":"sealed k","model":"m","usage_id":"agent"}`},
-		"the environment's":   {`{"llm":{"model":"m"}}`, "llm", `{"model":"m","usage_id":"agent"}`},
-		"a mask":              {`{"llm":{"model":"m","api_key":"**********"}}`, "llm", `{"model":"m","usage_id":"agent"}`},
-		"one not to be read":  {`{"llm":{"model":"m","api_key":"gAAAAAx"}}`, "llm", `{"api_key":"gAAAAAx","model":"m","usage_id":"agent"}`},
-		"keys of AWS":         {`{"llm":{"model":"m","aws_session_token":"k","aws_region_name":"eu"}}`, "llm", `{"aws_region_name":"eu","aws_session_token":"sealed k","model":"m","usage_id":"agent"}`},
-		"headers":             {`{"llm":{"model":"m","extra_headers":{"X-Api-Key":"k","X-Session":"gAAAAAx","X-Team":"t"}}}`, "llm", `{"extra_headers":{"X-Api-Key":"sealed k","X-Session":"gAAAAAx","X-Team":"t"},"model":"m","usage_id":"agent"}`},
-		"another model's":     {`{"critic":{"llm":{"api_key":"k","model":"m"}}}`, "critic", `{"llm":{"api_key":"sealed k","model":"m"}}`},
-		"logins of servers":   {`{"mcp_config":{"g":{"url":"u","headers":{"X-Any":"h"},"env":{"A":"e"},"auth":{"strategy":"s","value":"v"},"timeout":1.50}}}`, "mcp_config", `{"g":{"auth":{"strategy":"sealed s","value":"sealed v"},"env":{"A":"sealed e"},"headers":{"X-Any":"sealed h"},"timeout":1.50,"url":"u"}}`},
-		"secrets":             {`{"agent_context":{"secrets":{"A":"v","L":{"kind":"LookupSecret","url":"u","headers":{"Accept":"t","X-Session":"h"}}}}}`, "agent_context", `{"secrets":{"A":"sealed v","L":{"headers":{"Accept":"t","X-Session":"sealed h"},"kind":"LookupSecret","url":"u"}}}`},
-		"what makes no model": {`{"llm":{"model":5,"api_key":"k"}}`, "llm", `{"api_key":"sealed k","model":5}`},
+		"its key":               {`{"llm":{"model":"m","api_key":"k"}}`, "llm", `{"api_key":"sealed k","model":"m","usage_id":"agent"}`},
+		"the environment's":     {`{"llm":{"model":"m"}}`, "llm", `{"model":"m","usage_id":"agent"}`},
+		"a mask":                {`{"llm":{"model":"m","api_key":"**********"}}`, "llm", `{"model":"m","usage_id":"agent"}`},
+		"one not to be read":    {`{"llm":{"model":"m","api_key":"gAAAAAx"}}`, "llm", `{"api_key":"gAAAAAx","model":"m","usage_id":"agent"}`},
+		"keys of AWS":           {`{"llm":{"model":"m","aws_session_token":"k","aws_region_name":"eu"}}`, "llm", `{"aws_region_name":"eu","aws_session_token":"sealed k","model":"m","usage_id":"agent"}`},
+		"headers":               {`{"llm":{"model":"m","extra_headers":{"X-Api-Key":"k","X-Session":"gAAAAAx","X-Team":"t"}}}`, "llm", `{"extra_headers":{"X-Api-Key":"sealed k","X-Session":"gAAAAAx","X-Team":"t"},"model":"m","usage_id":"agent"}`},
+		"another model's":       {`{"critic":{"llm":{"api_key":"k","model":"m"}}}`, "critic", `{"llm":{"api_key":"sealed k","model":"m"}}`},
+		"references of servers": {`{"mcp_config":{"g":{"command":"c","env":{"A":"${A}","B":"x${B}"},"headers":{"H":"Bearer ${T}"}}}}`, "mcp_config", `{"g":{"command":"c","env":{"A":"${A}","B":"sealed x${B}"},"headers":{"H":"Bearer ${T}"}}}`},
+		"logins of servers":     {`{"mcp_config":{"g":{"url":"u","headers":{"X-Any":"h"},"env":{"A":"e"},"auth":{"strategy":"s","value":"v"},"timeout":1.50}}}`, "mcp_config", `{"g":{"auth":{"strategy":"s","value":"sealed v"},"env":{"A":"sealed e"},"headers":{"X-Any":"sealed h"},"timeout":1.50,"url":"u"}}`},
+		"secrets":               {`{"agent_context":{"secrets":{"A":"v","L":{"kind":"LookupSecret","url":"u","headers":{"Accept":"t","X-Session":"h"}}}}}`, "agent_context", `{"secrets":{"A":"sealed v","L":{"headers":{"Accept":"t","X-Session":"sealed h"},"kind":"LookupSecret","url":"u"}}}`},
+		"what makes no model":   {`{"llm":{"model":5,"api_key":"k"}}`, "llm", `{"api_key":"sealed k","model":5}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := madeWith(t, &model{}, conversation.AgentEnv{Spec: json.RawMessage(probing(c.spec)), Seal: seal})

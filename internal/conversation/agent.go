@@ -142,6 +142,9 @@ const (
 // an error event after each that was not valid), or one message.
 type Thought struct {
 	Events []event.Event
+	// Told is what the model was told beside the messages, as of the environment; it
+	// goes into the log before the answer.
+	Told []string
 	// Final tells that the answer is a message with text, which ends the turn.
 	Final bool
 	// Nudge is what to tell a model that answered with nothing to act on; "" if

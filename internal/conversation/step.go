@@ -121,7 +121,11 @@ func (c *Conversation) thought(ctx context.Context, t *Thought, vetoes reasons, 
 		return
 	}
 	c.run.overflows, c.run.condensed = 0, false
-	if err := c.appendAll(t.Events...); err != nil {
+	events := make([]event.Event, 0, len(t.Told)+len(t.Events))
+	for _, text := range t.Told {
+		events = append(events, nudge(text))
+	}
+	if err := c.appendAll(append(events, t.Events...)...); err != nil {
 		c.fail(err)
 		return
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/hook"
 	"github.com/agent-rpc/agent-rpc/internal/llm"
 	"github.com/agent-rpc/agent-rpc/internal/llm/scripted"
+	"github.com/agent-rpc/agent-rpc/internal/mcp"
+	"github.com/agent-rpc/agent-rpc/internal/mcp/mcptest"
 	"github.com/agent-rpc/agent-rpc/internal/rpc"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 	"github.com/agent-rpc/agent-rpc/internal/security"
@@ -89,7 +91,7 @@ func testBackend(models agent.Models, base string, defaults conversation.Options
 		deps := agent.Deps{Models: models, Tools: testTools(host), ExecuteTimeout: time.Minute, Execute: func(ctx context.Context, id string, call clienttool.Call) (tool.Result, error) {
 			content, failed, err := host.ExecuteTool(ctx, id, rpc.ToolCall(call))
 			return tool.Result{Content: content, IsError: failed}, err
-		}, AllowedRoots: host.Roots, Buffers: host.Buffers(), Warn: host.Warn}
+		}, AllowedRoots: host.Roots, Buffers: host.Buffers(), Warn: host.Warn, Servers: testServers(host)}
 		return rpc.Backend{
 			Security: security.Judge{},
 			NewAgent: func(env conversation.AgentEnv) (conversation.Agent, error) { return agent.New(deps, env) },
@@ -110,6 +112,35 @@ func testBackend(models agent.Models, base string, defaults conversation.Options
 			Models:           func() protocol.ModelsResult { return protocol.ModelsResult{Models: []protocol.ModelInfo{}} },
 			Profile:          profile,
 		}, nil
+	}
+}
+
+func TestMain(m *testing.M) {
+	mcptest.Main()
+	os.Exit(m.Run())
+}
+
+// testServers makes MCP servers; the command "self" is this test itself.
+func testServers(host rpc.Host) func(conversation.AgentEnv, json.RawMessage) (agent.Servers, error) {
+	return func(env conversation.AgentEnv, raw json.RawMessage) (agent.Servers, error) {
+		list, err := mcp.Parse(raw)
+		if err == nil {
+			err = mcp.Check(list)
+		}
+		if err != nil {
+			return nil, &conversation.ValueError{Field: "agent.mcp_config", Message: err.Error()}
+		}
+		if len(list) == 0 {
+			return nil, nil
+		}
+		for i := range list {
+			if list[i].Command == "self" {
+				list[i].Command = os.Args[0]
+			}
+		}
+		return mcp.New(list, mcp.Options{
+			Workspace: env.Workspace, Dir: env.Dir, Environ: os.Environ(), Secret: env.Secret, Secrets: env.Secrets, Hide: env.Hide, Mask: env.Mask, Warn: host.Warn,
+		}), nil
 	}
 }
 

@@ -61,8 +61,8 @@ func (s *Server) createOptions(p protocol.CreateParams) (conversation.Options, e
 			return o, err
 		}
 	}
-	if len(p.MCPServers) > 0 && string(p.MCPServers) != "null" && string(p.MCPServers) != "{}" && string(p.MCPServers) != "[]" {
-		return o, invalid("mcpServers", "MCP servers are not served yet")
+	if o.Agent, err = withServers(o.Agent, p.MCPServers); err != nil {
+		return o, err
 	}
 	resumes := p.ConversationID != "" && s.manager.Exists(o.Base, o.ID)
 	if !resumes {

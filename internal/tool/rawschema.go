@@ -98,3 +98,97 @@ func (a *RawArguments) Read(action json.RawMessage) (json.RawMessage, error) {
 	}
 	return slices.DeleteFunc(obj, func(m member) bool { return m.key == "kind" }).encode(), nil
 }
+
+// DataArguments reads the arguments of actions that hold them under "data", as
+// OpenHands' actions of MCP tools do. The schema is a server's, so it is taken as
+// it comes: what can't be understood in it is not checked, nested objects are open
+// where the schema does not close them, and any name may be a parameter's. Values
+// are safe for use by several goroutines.
+type DataArguments struct {
+	kind   string
+	schema *jsonschema.Schema // nil: anything goes
+}
+
+// NewDataArguments reads a JSON Schema of an object, for actions of the given kind.
+func NewDataArguments(actionKind string, input json.RawMessage) *DataArguments {
+	a := &DataArguments{kind: actionKind}
+	var schema jsonschema.Schema
+	if json.Unmarshal(input, &schema) != nil || order(&schema, input) != nil {
+		return a
+	}
+	schema.Type, schema.Types = "object", nil
+	closed := schema.AdditionalProperties == nil && len(schema.PatternProperties) == 0 && len(schema.Properties) > 0
+	loosen(&schema)
+	if closed {
+		schema.AdditionalProperties = nil
+	}
+	a.schema = &schema
+	return a
+}
+
+// loosen takes out of a schema what the checker would be stricter about than
+// JSON Schema is.
+func loosen(schema *jsonschema.Schema) {
+	if len(schema.Types) > 0 && slices.ContainsFunc(schema.Types, func(t string) bool { return t != "null" && t != typeOf(schema) }) {
+		schema.Types = nil
+	}
+	if slices.ContainsFunc(schema.Enum, func(v any) bool {
+		switch v.(type) {
+		case map[string]any, []any:
+			return true
+		}
+		return false
+	}) {
+		schema.Enum = nil
+	}
+	if schema.AdditionalProperties == nil || len(schema.PatternProperties) > 0 {
+		schema.AdditionalProperties = &jsonschema.Schema{}
+	}
+	for name, p := range schema.Properties {
+		loosen(p)
+		if !slices.Contains(schema.Required, name) {
+			p.Default = nil // the server fills it in
+		}
+	}
+	if schema.Items != nil {
+		loosen(schema.Items)
+	}
+}
+
+// Decode is [Tool.Decode]. Its error is an *[ArgumentError] that lists every
+// problem.
+func (a *DataArguments) Decode(args json.RawMessage) (json.RawMessage, error) {
+	if a.schema == nil {
+		obj, err := parseObject(args)
+		if err != nil {
+			return nil, &ArgumentError{"the arguments must be an object"}
+		}
+		return a.encode(obj.encode())
+	}
+	var c checker
+	normal := c.check(a.schema, args, "")
+	if len(c.problems) > 0 {
+		return nil, &ArgumentError{strings.Join(c.problems, "; ")}
+	}
+	return a.encode(normal)
+}
+
+func (a *DataArguments) encode(data json.RawMessage) (json.RawMessage, error) {
+	return event.EncodeKind(struct {
+		Data json.RawMessage `json:"data"`
+	}{data}, a.kind)
+}
+
+// Read gives the arguments of an action; its error is an *[ArgumentError].
+func (a *DataArguments) Read(action json.RawMessage) (json.RawMessage, error) {
+	var v struct {
+		Data json.RawMessage `json:"data"`
+	}
+	if json.Unmarshal(action, &v) != nil {
+		return nil, &ArgumentError{"the arguments are no object"}
+	}
+	if len(v.Data) == 0 || isNull(v.Data) {
+		return json.RawMessage("{}"), nil
+	}
+	return v.Data, nil
+}

@@ -234,6 +234,15 @@ func specParams(raw json.RawMessage) (json.RawMessage, error) {
 	}
 }
 
+// Filter gives what tells whether filter_tools_regex keeps a tool of a name.
+func Filter(pattern string) (func(name string) bool, error) {
+	re, err := compileFilter(pattern)
+	if err != nil {
+		return nil, err
+	}
+	return func(name string) bool { return re == nil || re.MatchString(name) }, nil
+}
+
 // compileFilter anchors the pattern at the start, as Python's match does.
 func compileFilter(pattern string) (*regexp.Regexp, error) {
 	if pattern == "" {

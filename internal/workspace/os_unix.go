@@ -41,6 +41,8 @@ func startGroup(cmd *exec.Cmd) (*group, error) {
 // kill kills all that is left of the group.
 func (g *group) kill() { _ = syscall.Kill(-g.pid, syscall.SIGKILL) }
 
+func (g *group) terminate() { _ = syscall.Kill(-g.pid, syscall.SIGTERM) }
+
 func (g *group) close() {}
 
 // signalled gives the signal that ended a process.

@@ -68,6 +68,8 @@ func startGroup(cmd *exec.Cmd) (*group, error) {
 
 func (g *group) kill() { _ = windows.TerminateJobObject(g.job, 1) }
 
+func (g *group) terminate() { g.kill() }
+
 func (g *group) close() { _ = windows.CloseHandle(g.job) }
 
 func signalled(*os.ProcessState) (signal int, ok bool) { return 0, false }

@@ -320,7 +320,9 @@ type CreateParams struct {
 	ConfirmationPolicy json.RawMessage            `json:"confirmationPolicy,omitempty"`
 	SecurityAnalyzer   json.RawMessage            `json:"securityAnalyzer,omitempty"`
 	Secrets            map[string]json.RawMessage `json:"secrets,omitempty"`
-	MCPServers         json.RawMessage            `json:"mcpServers,omitempty"`
+	// MCPServers are servers by name, as in the agent's mcp_config, which they add to;
+	// or a list, as the Agent Client Protocol has it.
+	MCPServers json.RawMessage `json:"mcpServers,omitempty"`
 	// HookConfig is OpenHands' HookConfig.
 	HookConfig json.RawMessage   `json:"hookConfig,omitempty"`
 	Tags       map[string]string `json:"tags,omitempty"`
