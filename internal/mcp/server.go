@@ -234,11 +234,12 @@ func (s *server) launch(c *Config) (*process, error) {
 func (s *server) client() *sdk.Client {
 	client := sdk.NewClient(&sdk.Implementation{Name: "agent-rpc", Version: cmp.Or(s.owner.opts.Version, "dev")}, &sdk.ClientOptions{
 		Logger:             slog.New(slog.DiscardHandler),
-		Capabilities:       &sdk.ClientCapabilities{RootsV2: &sdk.RootCapabilities{}},
+		Capabilities:       &sdk.ClientCapabilities{RootsV2: &sdk.RootCapabilities{}}, //nolint:staticcheck // servers of today ask for roots
 		ElicitationHandler: s.elicit,
 		ToolListChangedHandler: func(context.Context, *sdk.ToolListChangedRequest) {
 			go s.relist() // the connection's reader is not to wait for an answer that it has to read
 		},
+		//nolint:staticcheck // servers of today log in this way
 		LoggingMessageHandler: func(_ context.Context, r *sdk.LoggingMessageRequest) {
 			if text, err := json.Marshal(r.Params.Data); err == nil {
 				s.log.Debug("mcp server", "level", string(r.Params.Level), "says", cut(string(text), 4096))
@@ -246,6 +247,7 @@ func (s *server) client() *sdk.Client {
 		},
 		ProgressNotificationHandler: func(_ context.Context, r *sdk.ProgressNotificationClientRequest) { s.progress(r.Params) },
 	})
+	//nolint:staticcheck // servers of today ask for roots
 	client.AddRoots(&sdk.Root{URI: workspace.ToURI(s.owner.opts.Workspace), Name: filepath.Base(s.owner.opts.Workspace)})
 	return client
 }

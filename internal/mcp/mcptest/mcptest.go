@@ -120,7 +120,7 @@ func Server() *sdk.Server {
 		return text("%s|%s|%s", os.Getenv("GIVEN"), os.Getenv("LLM_API_KEY"), dir), err
 	})
 	plain("roots", func(ctx context.Context, r *sdk.CallToolRequest) (*sdk.CallToolResult, error) {
-		roots, err := r.Session.ListRoots(ctx, nil)
+		roots, err := r.Session.ListRoots(ctx, nil) //nolint:staticcheck // clients of today have roots
 		if err != nil {
 			return nil, err
 		}
