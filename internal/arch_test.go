@@ -42,9 +42,13 @@ var layers = map[string][]string{
 	"internal/hook":                   {"internal/conversation", "internal/workspace"},
 	"internal/config":                 {"internal/llm"},
 	"internal/rpc/protocol":           {"internal/conversation/event"},
-	"internal/rpc":                    {"internal/conversation", "internal/workspace"},
-	"internal/client":                 {"internal/rpc/protocol", "internal/conversation/event"},
-	"internal/visualize":              {"internal/rpc/protocol", "internal/conversation/event", "internal/conversation/form"},
+	"internal/face":                   {"internal/conversation", "internal/workspace", "internal/rpc/protocol"},
+	"internal/rpc":                    {"internal/conversation", "internal/workspace", "internal/face"},
+	// What rpc and acp share of a connection lies below rpc; the LSP face itself is
+	// none of acp's.
+	"internal/acp":       {"internal/conversation", "internal/workspace", "internal/face", "internal/rpc/protocol", "internal/rpc/router", "internal/rpc/wire"},
+	"internal/client":    {"internal/rpc/protocol", "internal/conversation/event"},
+	"internal/visualize": {"internal/rpc/protocol", "internal/conversation/event", "internal/conversation/form"},
 	// It measures the built program from outside, as a client does.
 	"internal/bench": {},
 }

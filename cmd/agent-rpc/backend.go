@@ -16,11 +16,11 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/secret/fernet"
+	"github.com/agent-rpc/agent-rpc/internal/face"
 	"github.com/agent-rpc/agent-rpc/internal/llm"
 	"github.com/agent-rpc/agent-rpc/internal/llm/catalog"
 	"github.com/agent-rpc/agent-rpc/internal/llm/provider"
 	"github.com/agent-rpc/agent-rpc/internal/llm/scripted"
-	"github.com/agent-rpc/agent-rpc/internal/rpc"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 	"github.com/agent-rpc/agent-rpc/internal/security"
 	"github.com/agent-rpc/agent-rpc/internal/tool"
@@ -57,18 +57,18 @@ func homeDir() string {
 }
 
 // newBackend makes what the server translates to.
-func newBackend(log *slog.Logger) func(json.RawMessage, rpc.Host) (rpc.Backend, error) {
-	return func(settings json.RawMessage, host rpc.Host) (rpc.Backend, error) {
+func newBackend(log *slog.Logger) func(json.RawMessage, face.Host) (face.Backend, error) {
+	return func(settings json.RawMessage, host face.Host) (face.Backend, error) {
 		cfg := newConfig()
 		if len(settings) > 0 {
 			if err := cfg.SetClient(settings); err != nil {
-				return rpc.Backend{}, err
+				return face.Backend{}, err
 			}
 		}
 		registry := newTools(cfg, host.Buffers())
 		models := &models{cfg: cfg, host: host, log: log}
-		return rpc.Backend{
-			NewAgent:         newAgents(cfg, models, registry, host),
+		return face.Backend{
+			NewAgent:         newAgents(cfg, models, host),
 			NewHooks:         newHooks(cfg, host, log),
 			NewChanges:       newChanges(host, log),
 			ConversationsDir: cfg.ConversationsDir(),
@@ -79,18 +79,19 @@ func newBackend(log *slog.Logger) func(json.RawMessage, rpc.Host) (rpc.Backend, 
 			Models:           models.infos,
 			Secrets:          func() secret.Options { return secretOptions(cfg) },
 			Profile:          cfg.CheckProfile,
+			Ready:            models.ready,
 		}, nil
 	}
 }
 
 // newChanges makes what looks after the changes of conversations.
-func newChanges(host rpc.Host, log *slog.Logger) conversation.NewChanges {
+func newChanges(host face.Host, log *slog.Logger) conversation.NewChanges {
 	return func(env conversation.ChangesEnv) (conversation.Changes, error) {
 		ws, err := workspace.Open(env.Workspace, false)
 		if err != nil {
 			return nil, &conversation.ValueError{Field: "workspace", Message: err.Error()}
 		}
-		return baseline.New(ws, host.Buffers(), env, log), nil
+		return baseline.New(ws, host.Of(env.ConversationID).Buffers(), env, log), nil
 	}
 }
 
@@ -128,13 +129,14 @@ func defaults(cfg *config.Config) conversation.Options {
 
 // newAgents makes the agents of conversations; the settings fill in what a
 // conversation's own Agent does not say.
-func newAgents(cfg *config.Config, m *models, registry *tool.Registry, host rpc.Host) conversation.NewAgent {
+func newAgents(cfg *config.Config, m *models, host face.Host) conversation.NewAgent {
 	warn := once(host.Warn)
 	return func(env conversation.AgentEnv) (conversation.Agent, error) {
 		// What is wrong with the settings is told when a model is needed.
 		settings, _ := cfg.Settings()
+		host := host.Of(env.ConversationID)
 		deps := agent.Deps{
-			Models: m.masked(env.Mask), Tools: registry, AllowedRoots: host.Roots, Buffers: host.Buffers(), AllowOutside: settings.AllowOutside, Log: m.log,
+			Models: m.masked(env.Mask), Tools: newTools(cfg, host.Buffers()), AllowedRoots: host.Roots, Buffers: host.Buffers(), AllowOutside: settings.AllowOutside, Log: m.log,
 			Execute: executor(host), ExecuteTimeout: time.Duration(settings.ClientToolTimeout * float64(time.Second)),
 			Home: cfg.Home(), Trusted: cfg.Trusted, Private: cfg.ServerKeys(), Warn: warn,
 			Servers: newServers(cfg, m.log, warn),
@@ -151,9 +153,9 @@ func newAgents(cfg *config.Config, m *models, registry *tool.Registry, host rpc.
 }
 
 // executor has the client carry out the calls of its own tools.
-func executor(host rpc.Host) func(context.Context, string, clienttool.Call) (tool.Result, error) {
+func executor(host face.Host) func(context.Context, string, clienttool.Call) (tool.Result, error) {
 	return func(ctx context.Context, conversationID string, call clienttool.Call) (tool.Result, error) {
-		content, failed, err := host.ExecuteTool(ctx, conversationID, rpc.ToolCall(call))
+		content, failed, err := host.ExecuteTool(ctx, conversationID, face.ToolCall(call))
 		return tool.Result{Content: content, IsError: failed}, err
 	}
 }
@@ -197,7 +199,7 @@ func withDefaults(spec json.RawMessage, defaults config.Agent) (json.RawMessage,
 // models finds and opens the models of agents.
 type models struct {
 	cfg  *config.Config
-	host rpc.Host
+	host face.Host
 	log  *slog.Logger
 	mask func(string) string
 }
@@ -269,6 +271,16 @@ func (m *models) Resolve(ctx context.Context, conversationID string, raw json.Ra
 		}
 	}
 	return cfg, authRequired{missing}
+}
+
+// ready tells why the default model could not be asked.
+func (m *models) ready() error {
+	_, err := m.find(nil)
+	var missing *config.AuthRequired
+	if errors.As(err, &missing) {
+		return authRequired{missing}
+	}
+	return err
 }
 
 // Open implements [agent.Models].

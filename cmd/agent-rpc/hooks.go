@@ -5,13 +5,13 @@ import (
 
 	"github.com/agent-rpc/agent-rpc/internal/config"
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/face"
 	"github.com/agent-rpc/agent-rpc/internal/hook"
-	"github.com/agent-rpc/agent-rpc/internal/rpc"
 )
 
 // newHooks makes the hooks of conversations. Files of hooks are read only where
 // the user trusts the workspace.
-func newHooks(cfg *config.Config, host rpc.Host, log *slog.Logger) conversation.NewHooks {
+func newHooks(cfg *config.Config, host face.Host, log *slog.Logger) conversation.NewHooks {
 	warn := once(host.Warn)
 	return func(env conversation.HookEnv) (conversation.Hooks, error) {
 		return hook.New(hook.Deps{

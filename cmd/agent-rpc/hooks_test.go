@@ -9,13 +9,13 @@ import (
 
 	"github.com/agent-rpc/agent-rpc/internal/config"
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/face"
 	"github.com/agent-rpc/agent-rpc/internal/hook"
-	"github.com/agent-rpc/agent-rpc/internal/rpc"
 )
 
 // warned is a host that is only told warnings.
 type warned struct {
-	rpc.Host
+	face.Host
 	texts []string
 }
 

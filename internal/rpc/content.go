@@ -6,19 +6,12 @@ import (
 	"strings"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/face"
 	"github.com/agent-rpc/agent-rpc/internal/workspace"
 )
 
 // What an editor shares beside text and images is explicit: files, selections
-// and diagnostics. OpenHands knows only text and images, so each becomes a text
-// with a header that can be parsed back:
-//
-//	[file] path
-//	[file] path:3-9
-//	[selection] path:3-9
-//	[diagnostics] path
-//
-// The text that was shared follows the header.
+// and diagnostics. Each becomes a text, see [face.Shared].
 
 // contentItem is one item of a list of Content.
 type contentItem struct {
@@ -94,7 +87,7 @@ func (c *contentItem) content() (event.Content, error) {
 		if c.Type == "diagnostics" {
 			text = string(c.Items)
 		}
-		return event.Text(strings.TrimRight(fmt.Sprintf("[%s] %s%s\n%s", c.Type, path, c.Range.lines(), text), "\n")), nil
+		return face.Shared(c.Type, path+c.Range.lines(), text), nil
 	}
 	return event.Content{}, fmt.Errorf("type %q is none of text, image, file, selection, diagnostics", c.Type)
 }

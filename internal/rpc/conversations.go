@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/face"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 	"github.com/agent-rpc/agent-rpc/internal/workspace"
 )
@@ -66,7 +67,7 @@ func (s *Server) createOptions(p protocol.CreateParams) (conversation.Options, e
 	}
 	resumes := p.ConversationID != "" && s.manager.Exists(o.Base, o.ID)
 	if !resumes {
-		o = withDefaults(o, s.backend.Defaults())
+		o = face.WithDefaults(o, s.backend.Defaults())
 	}
 	if p.Workspace != "" || !resumes {
 		if o.Workspace, err = s.folder(p.Workspace); err != nil {
@@ -106,32 +107,6 @@ func (s *Server) folder(uri string) (string, error) {
 		}
 	}
 	return path, nil
-}
-
-// withDefaults fills in what create leaves open for a new conversation.
-func withDefaults(o, defaults conversation.Options) conversation.Options {
-	if o.Policy == nil {
-		o.Policy = defaults.Policy
-	}
-	if o.Analyzer == nil {
-		o.Analyzer = defaults.Analyzer
-	}
-	if o.MaxIterations == 0 {
-		o.MaxIterations = defaults.MaxIterations
-	}
-	if o.MaxBudget == nil {
-		o.MaxBudget = defaults.MaxBudget
-	}
-	if o.AutoTitle == nil {
-		o.AutoTitle = defaults.AutoTitle
-	}
-	if o.StuckDetection == nil {
-		o.StuckDetection = defaults.StuckDetection
-	}
-	if o.StuckThresholds == nil {
-		o.StuckThresholds = defaults.StuckThresholds
-	}
-	return o
 }
 
 // folderPath takes a file: URI, or an absolute path.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/agent-rpc/agent-rpc/internal/face"
 	"github.com/agent-rpc/agent-rpc/internal/workspace"
 )
 
@@ -81,7 +82,7 @@ func (s *Server) withFile(uri string, do func(path string)) {
 }
 
 // Buffers implements [Host].
-func (s *Server) Buffers() *workspace.Buffers { return s.buffers }
+func (s *Server) Buffers() face.Files { return s.buffers }
 
 type applyEditParams struct {
 	Label string        `json:"label"`

@@ -19,55 +19,19 @@ import (
 	"time"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
-	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
+	"github.com/agent-rpc/agent-rpc/internal/face"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/router"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/wire"
 	"github.com/agent-rpc/agent-rpc/internal/workspace"
 )
 
-// Backend is what the face translates to. cmd makes it, once the client has
-// said what it is.
-type Backend struct {
-	NewAgent conversation.NewAgent
-	// NewHooks may be nil: then no hooks run.
-	NewHooks conversation.NewHooks
-	// NewChanges may be nil: then nobody looks what runs change.
-	NewChanges conversation.NewChanges
-	// ConversationsDir is the default folder of the conversations.
-	ConversationsDir string
-	// Defaults are what the settings say of new conversations: policy, analyzer,
-	// limits, titles and stuck detection, where create does not.
-	Defaults func() conversation.Options
-	// Security judges what agents want to do.
-	Security conversation.Security
-	Tools    func() []protocol.ToolInfo
-	Models   func() protocol.ModelsResult
-	// Secrets gives the options of a conversation's secrets that settings decide;
-	// may be nil.
-	Secrets func() secret.Options
-	// Skills lists the skills that a user may ask for in a folder.
-	Skills func(workspace string) ([]protocol.SkillInfo, error)
-	// Profile tells why a saved model can't be used; nil if it can.
-	Profile func(name string) error
-}
+// Backend is what the face translates to.
+type Backend = face.Backend
 
 // Host is what the client can do for a [Backend].
-type Host interface {
-	// Secret asks the client for a secret, such as an API key; "" if it has none
-	// or keeps no secrets.
-	Secret(ctx context.Context, conversationID, name string) string
-	// ExecuteTool has the client carry out a call of one of its own tools. Its error
-	// is for the model.
-	ExecuteTool(ctx context.Context, conversationID string, call ToolCall) (content []event.Content, isError bool, err error)
-	// Roots gives the folders that are open in the editor, as absolute paths.
-	Roots() []string
-	// Buffers are the documents that are open in the editor.
-	Buffers() *workspace.Buffers
-	// Warn shows a text to the user. It never waits.
-	Warn(text string)
-}
+type Host = face.Host
 
 // Config is what [Serve] needs.
 type Config struct {
@@ -201,6 +165,10 @@ func (s *Server) isShutdown() bool {
 func (s *Server) call(ctx context.Context, method string, params, result any) error {
 	return s.router.Call(ctx, method, params, result)
 }
+
+// Of implements [Host]: an LSP client's folders and documents are the same for all
+// conversations.
+func (s *Server) Of(string) Host { return s }
 
 // Roots implements [Host].
 func (s *Server) Roots() []string { return s.client.Load().roots() }

@@ -2,22 +2,18 @@ package rpc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
+	"github.com/agent-rpc/agent-rpc/internal/face"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/router"
 )
 
 // ToolCall is a call of one of the client's own tools.
-type ToolCall struct {
-	ID, RunID string
-	Name      string
-	Arguments json.RawMessage
-}
+type ToolCall = face.ToolCall
 
 // ExecuteTool implements [Host].
 func (s *Server) ExecuteTool(ctx context.Context, conversationID string, call ToolCall) ([]event.Content, bool, error) {

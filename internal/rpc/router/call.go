@@ -48,7 +48,7 @@ func (r *Router) Call(ctx context.Context, method string, params, result any) er
 }
 
 func (r *Router) cancelCall(id uint64) {
-	if err := r.stream.Notify(methodCancel, map[string]uint64{"id": id}); err != nil {
+	if err := r.stream.Notify(r.config.Cancel.Method, map[string]uint64{r.config.Cancel.ID: id}); err != nil {
 		r.log.Debug("a call was not cancelled", "error", err)
 	}
 }

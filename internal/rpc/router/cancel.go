@@ -9,17 +9,15 @@ import (
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 )
 
-// cancelRequest is LSP's $/cancelRequest: it answers the request at once, and
-// ends its context. Ids compare as they came: 1 is not "1".
+// cancelRequest is LSP's $/cancelRequest, or what another protocol has for it: it
+// answers the request at once, and ends its context. Ids compare as they came: 1 is not "1".
 func (r *Router) cancelRequest(params json.RawMessage) {
-	var p struct {
-		ID json.RawMessage `json:"id"`
-	}
+	var p map[string]json.RawMessage
 	if json.Unmarshal(params, &p) != nil {
 		return // a notification has no error reply
 	}
 	r.mu.Lock()
-	found := slices.Clone(r.byID[string(p.ID)])
+	found := slices.Clone(r.byID[string(p[r.config.Cancel.ID])])
 	r.mu.Unlock()
 	r.abandon(found, context.Canceled)
 }

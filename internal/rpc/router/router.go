@@ -31,8 +31,14 @@ const (
 	methodInitialize = "initialize"
 	methodShutdown   = "shutdown"
 	methodExit       = "exit"
-	methodCancel     = "$/cancelRequest"
 )
+
+// Cancel is how a protocol takes a request back: a notification, and the name of
+// its param that holds the request's id.
+type Cancel struct{ Method, ID string }
+
+// cancelLSP is that of LSP 3.18.
+var cancelLSP = Cancel{"$/cancelRequest", "id"}
 
 // Config is optional, all of it.
 type Config struct {
@@ -47,6 +53,8 @@ type Config struct {
 	// Logger gets panics with their stack, and at debug level what was ignored;
 	// none if nil.
 	Logger *slog.Logger
+	// Cancel is LSP's if it is empty.
+	Cancel Cancel
 }
 
 // Order says when a request is taken.
@@ -128,6 +136,9 @@ func New(stream *wire.Stream, c Config) *Router {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	if c.Cancel.Method == "" {
+		c.Cancel = cancelLSP
+	}
 	return &Router{
 		stream: stream, config: c, log: c.Logger,
 		methods:   map[string]method{},
@@ -161,7 +172,7 @@ func (r *Router) Handle(ctx context.Context, _ *jsonrpc2.Conn, in *jsonrpc2.Requ
 	if in.Params != nil {
 		q.Params = *in.Params
 	}
-	if q.notification && q.Method == methodCancel {
+	if q.notification && q.Method == r.config.Cancel.Method {
 		r.cancelRequest(q.Params)
 		return
 	}

@@ -31,6 +31,9 @@ type OutboxOptions struct {
 	// MaxQueuedBytes bounds the bodies of events and deltas that wait;
 	// [MaxQueuedBytes] if 0. What is never dropped does not count.
 	MaxQueuedBytes int
+	// Lines puts each message on a line of its own instead of behind a header: the
+	// transport of ACP. Bodies then hold no line breaks.
+	Lines bool
 }
 
 // Outbox is the queue to one client and the only writer of its connection.
@@ -43,13 +46,15 @@ type OutboxOptions struct {
 // stand in the queue as at most one gap per epoch, then events without a hole:
 // what is dropped is always all of its events, and they extend that gap.
 type Outbox struct {
-	max  int
-	done chan struct{}
+	max   int
+	lines bool
+	done  chan struct{}
 
 	mu    sync.Mutex
 	wake  sync.Cond // something is queued, or closing
 	queue list
 	bytes int // of events and deltas, queued or pending
+	kept  int // bytes of frames that are never dropped
 	convs map[string]*conv
 
 	deltas  map[DeltaKey]*delta
@@ -77,6 +82,7 @@ func NewOutbox(w io.Writer, o OutboxOptions) *Outbox {
 		o.MaxQueuedBytes = MaxQueuedBytes
 	}
 	out := newQueue(o.MaxQueuedBytes)
+	out.lines = o.Lines
 	go out.write(w)
 	return out
 }
@@ -101,8 +107,16 @@ func (o *Outbox) send(body []byte) error {
 		}
 		return ErrClosed
 	}
+	o.kept += len(body)
 	o.push(&frame{body: body})
 	return nil
+}
+
+// Waiting is how many bytes wait for the client to read.
+func (o *Outbox) Waiting() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bytes + o.kept
 }
 
 // Event queues a durable event, after the deltas that wait for its conversation.
@@ -192,6 +206,7 @@ func (o *Outbox) Terminal(conversation string, body []byte) {
 	o.flush(conversation)
 	o.forget(conversation)
 	o.dropState(o.conv(conversation))
+	o.kept += len(body)
 	o.push(&frame{body: body})
 }
 
@@ -264,7 +279,7 @@ func (o *Outbox) end(err error) {
 		o.err = err
 	}
 	o.shut()
-	o.queue, o.bytes = list{}, 0
+	o.queue, o.bytes, o.kept = list{}, 0, 0
 	o.convs, o.deltas, o.pending = nil, nil, nil
 	o.ended = true
 }
@@ -291,6 +306,8 @@ func (o *Outbox) pop() *frame {
 	f := o.queue.first
 	o.queue.remove(f)
 	switch f.kind {
+	case sent:
+		o.kept -= len(f.body)
 	case event:
 		o.bytes -= len(f.body)
 		f.conv.first = f.nextEvent
@@ -326,6 +343,11 @@ func (o *Outbox) write(w io.Writer) {
 		for _, f := range batch {
 			// A write error stays in buf until Flush.
 			body := f.message()
+			if o.lines {
+				_, _ = buf.Write(body)
+				_ = buf.WriteByte('\n')
+				continue
+			}
 			_, _ = buf.WriteString("Content-Length: ")
 			_, _ = buf.Write(strconv.AppendInt(buf.AvailableBuffer(), int64(len(body)), 10))
 			_, _ = buf.WriteString("\r\n\r\n")

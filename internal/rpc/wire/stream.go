@@ -29,6 +29,9 @@ type StreamOptions struct {
 	MaxFrameBytes int64
 	// Logger gets what a client sent in vain, at debug level; none if nil.
 	Logger *slog.Logger
+	// Lines takes a message from each line instead of from behind a header: the
+	// transport of ACP.
+	Lines bool
 }
 
 // Stream is the jsonrpc2.ObjectStream between a client and the library. It reads
@@ -39,7 +42,7 @@ type StreamOptions struct {
 // header, no batches. Header lines may end in LF alone. What does not parse is
 // answered -32700 with id null, what is no message -32600, and reading goes on.
 type Stream struct {
-	in     *frames
+	in     source
 	closer io.Closer
 	out    *Outbox
 	ids    *ids
@@ -58,7 +61,12 @@ func NewStream(r io.Reader, out *Outbox, o StreamOptions) *Stream {
 	}
 	s := &Stream{out: out, ids: newIDs(), log: o.Logger}
 	s.closer, _ = r.(io.Closer)
-	s.in = newFrames(r, o.MaxFrameBytes, func(e *protocol.Error) { s.reject(nil, e) })
+	reject := func(e *protocol.Error) { s.reject(nil, e) }
+	if o.Lines {
+		s.in = newLines(r, o.MaxFrameBytes, reject)
+	} else {
+		s.in = newFrames(r, o.MaxFrameBytes, reject)
+	}
 	return s
 }
 
