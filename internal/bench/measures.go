@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -22,6 +25,7 @@ var measures = []struct {
 	{"calls", calls},
 	{"history", history},
 	{"throughput", throughput},
+	{"neovim", neovim},
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -307,4 +311,64 @@ func throughput(w *world) ([]figure, error) {
 	return []figure{
 		{name: fmt.Sprintf("events to a client that reads (%d bytes each)", size), value: median(rates), unit: "/s", aim: 300000, atLeast: true},
 	}, s.stop()
+}
+
+// neovim measures typing in Neovim beside a conversation of 10,000 events, most of
+// them of tool calls. Where the rig of its tests is not installed it says so.
+func neovim(w *world) ([]figure, error) {
+	out, err := exec.Command("scripts/rig-neovim", "--installed").Output()
+	if err != nil {
+		fmt.Printf("SKIP neovim: %s\n", strings.TrimSpace(strings.TrimPrefix(string(out), "reason=")))
+		return nil, nil
+	}
+	_, after, _ := strings.Cut(string(out), "nvim012=")
+	nvim, _, _ := strings.Cut(after, "\n")
+
+	const answers, calls = 500, 10
+	call := `{"file_editor": {"command": "view", "path": "${workspace}/file.txt"}}`
+	script := fmt.Sprintf(`{"text": "I look at **it** again.", "calls": [%s], "repeat": %d} "Done."`,
+		strings.TrimSuffix(strings.Repeat(call+",", calls), ","), answers)
+	content := strings.Repeat("A line of a file that the agent reads.\n", 10)
+	if err := errors.Join(w.play(script), os.WriteFile(filepath.Join(w.folder, "file.txt"), []byte(content), 0o644)); err != nil {
+		return nil, err
+	}
+	s, _, err := w.start("")
+	if err != nil {
+		return nil, err
+	}
+	id, err := s.create(`"stuckDetection":false,"maxIterationPerRun":1000`)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(s.turn(id, "Go", nil), s.stop()); err != nil {
+		return nil, err
+	}
+
+	answer := fmt.Sprintf(`{"for": "other", "text": "A summary.", "repeat": "forever"} {"text": %q, "chunk": 20, "delay": 10, "repeat": "forever"}`, strings.Repeat("Some words of a long answer. ", 20000))
+	if err := w.play(answer); err != nil {
+		return nil, err
+	}
+	plugin, err := filepath.Abs("editors/neovim")
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(nvim, "--headless", "--clean", "-u", "tests/init.lua", "-l", "tests/bench.lua", w.folder, w.script)
+	cmd.Dir, cmd.Stderr = plugin, os.Stderr
+	cmd.Env = []string{"HOME=" + w.dir, "PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "AGENT_RPC_BIN=" + w.program}
+	if out, err = cmd.Output(); err != nil {
+		return nil, err
+	}
+	var figures []figure
+	for line := range strings.Lines(string(out)) {
+		words := strings.Split(strings.TrimRight(line, "\r\n"), "\t")
+		if len(words) != 4 {
+			return nil, fmt.Errorf("bench.lua said %q", line)
+		}
+		f := figure{name: words[0], unit: words[2]}
+		if _, err := fmt.Sscan(words[1]+" "+words[3], &f.value, &f.aim); err != nil {
+			return nil, err
+		}
+		figures = append(figures, f)
+	}
+	return figures, nil
 }

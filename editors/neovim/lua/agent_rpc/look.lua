@@ -72,9 +72,17 @@ local signs = {
 }
 local spinner = { "⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏" }
 
+local plain ---@type boolean? what the options say, for as long as nothing else can run
+
 --- The plain signs are for terminals that lack the others or show them twice as wide.
 function M.plain()
-  return config.get().ascii or vim.o.ambiwidth == "double"
+  if plain == nil then
+    plain = config.get().ascii or vim.o.ambiwidth == "double"
+    vim.schedule(function()
+      plain = nil
+    end)
+  end
+  return plain
 end
 
 ---@param name string

@@ -229,7 +229,7 @@ function Transcript:rewrite(i)
   self.shown[i] = entry
   self:add(i, entry.n - old.n)
   self:mark(entry, from)
-  self:refold(entry, from)
+  self:refold({ entry }, { from })
 end
 
 -- Folds are manual, made once for each card; the user's own choice wins from then on.
@@ -274,20 +274,25 @@ function Transcript:unfold(entry, from)
   end
 end
 
-function Transcript:refold(entry, from, only)
-  local made = entry.block
-  if not made or not made.fold or #made.lines < 2 then
-    return
+-- Folds entries that begin at lines, in all windows or in one.
+function Transcript:refold(entries, lines, only)
+  local folds = {}
+  for i, entry in ipairs(entries) do
+    local made = entry.block
+    if made and made.fold and #made.lines > 1 then
+      if not entry.chosen then
+        entry.closed = made.fold == "closed"
+      end
+      folds[#folds + 1] = { lines[i] + made.lead + 1, #made.lines, entry.closed }
+    end
   end
-  if not entry.chosen then
-    entry.closed = made.fold == "closed"
-  end
-  local first = from + made.lead + 1
-  for _, win in ipairs(only and { only } or self:windows()) do
+  for _, win in ipairs(#folds > 0 and (only and { only } or self:windows()) or {}) do
     in_window(win, function()
-      vim.cmd(("%d,%dfold"):format(first, first + #made.lines - 1))
-      if not entry.closed then
-        vim.cmd(("%dfoldopen"):format(first))
+      for _, fold in ipairs(folds) do
+        vim.cmd(("%d,%dfold"):format(fold[1], fold[1] + fold[2] - 1))
+        if not fold[3] then
+          vim.cmd(("%dfoldopen"):format(fold[1]))
+        end
       end
     end)
   end
@@ -326,10 +331,12 @@ function Transcript:enter(win)
   end)
   local from = 0
   for _, entries in ipairs({ self.shown, self.behind }) do
-    for _, entry in ipairs(entries) do
-      self:refold(entry, from, win)
+    local lines = {}
+    for i, entry in ipairs(entries) do
+      lines[i] = from
       from = from + entry.n
     end
+    self:refold(entries, lines, win)
   end
   self:light()
 end
@@ -357,14 +364,15 @@ function Transcript:light()
 end
 
 --- Tells that something has changed; it is written soon.
-function Transcript:soon()
+---@param now boolean? as soon as keys have been seen to
+function Transcript:soon(now)
   if self.timer then
     return
   end
   self.timer = vim.defer_fn(function()
     self.timer = nil
     self:flush()
-  end, self.written and pause or 0)
+  end, self.written and not now and pause or 0)
 end
 
 --- Writes what has changed.
@@ -428,15 +436,17 @@ function Transcript:flush()
       self.behind[#self.behind + 1] = entry
     end
   else
-    self:soon()
+    self:soon(true)
   end
   self:write(start, -1, #lines == 0 and start == 0 and { "" } or lines)
   from = start
-  for _, entry in ipairs(fresh) do
+  local begins = {}
+  for i, entry in ipairs(fresh) do
     self:mark(entry, from)
-    self:refold(entry, from)
+    begins[i] = from
     from = from + entry.n
   end
+  self:refold(fresh, begins)
 
   for win, was in pairs(bottom) do
     if was and vim.api.nvim_win_is_valid(win) then
