@@ -49,6 +49,9 @@ var layers = map[string][]string{
 	"internal/acp":       {"internal/conversation", "internal/workspace", "internal/face", "internal/rpc/protocol", "internal/rpc/router", "internal/rpc/wire"},
 	"internal/client":    {"internal/rpc/protocol", "internal/conversation/event"},
 	"internal/visualize": {"internal/rpc/protocol", "internal/conversation/event", "internal/conversation/form"},
+	// The transcripts for plain LSP clients are the pages of visualize.
+	"internal/rpc/transcript": {"internal/rpc/protocol", "internal/visualize", "internal/conversation/event"},
+	"internal/rpc/blame":      {},
 	// It measures the built program from outside, as a client does.
 	"internal/bench": {},
 }

@@ -72,6 +72,7 @@ func newBackend(log *slog.Logger) func(json.RawMessage, face.Host) (face.Backend
 			NewHooks:         newHooks(cfg, host, log),
 			NewChanges:       newChanges(host, log),
 			ConversationsDir: cfg.ConversationsDir(),
+			StateDir:         cfg.StateDir(),
 			Defaults:         func() conversation.Options { return defaults(cfg) },
 			Security:         security.Judge{},
 			Tools:            func() []protocol.ToolInfo { return toolInfos(registry) },

@@ -84,6 +84,23 @@ func (c *Config) Path() string {
 	return filepath.Join(dir, "agent-rpc", "config.toml")
 }
 
+// StateDir is the folder for what can be made again, such as transcripts for
+// editors: agent-rpc in XDG_STATE_HOME, else in ~/.local/state (LocalAppData on
+// Windows); "" if that needs a home directory and there is none.
+func (c *Config) StateDir() string {
+	dir := c.env("XDG_STATE_HOME")
+	if c.goos == "windows" {
+		dir = c.env("LocalAppData")
+	}
+	if !filepath.IsAbs(dir) {
+		if c.home == "" {
+			return ""
+		}
+		dir = filepath.Join(c.home, ".local", "state")
+	}
+	return filepath.Join(dir, "agent-rpc")
+}
+
 // conversationsVar is OpenHands' own variable; it wins over every setting.
 const conversationsVar = "OPENHANDS_CONVERSATIONS_DIR"
 

@@ -25,6 +25,9 @@ type Backend struct {
 	NewChanges conversation.NewChanges
 	// ConversationsDir is the default folder of the conversations.
 	ConversationsDir string
+	// StateDir is where transcripts and prompts for plain LSP clients are kept; ""
+	// for nowhere.
+	StateDir string
 	// Defaults are what the settings say of new conversations: policy, analyzer,
 	// limits, titles and stuck detection, where create does not.
 	Defaults func() conversation.Options

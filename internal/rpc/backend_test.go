@@ -106,6 +106,7 @@ func testBackend(models agent.Models, base string, defaults conversation.Options
 				return baseline.New(ws, host.Buffers(), env, slog.New(slog.DiscardHandler)), nil
 			},
 			ConversationsDir: base,
+			StateDir:         stateOf(base),
 			Defaults:         func() conversation.Options { return defaults },
 			Tools:            func() []protocol.ToolInfo { return []protocol.ToolInfo{} },
 			Skills:           func(string) ([]protocol.SkillInfo, error) { return []protocol.SkillInfo{}, nil },
@@ -142,6 +143,14 @@ func testServers(host rpc.Host) func(conversation.AgentEnv, json.RawMessage) (ag
 			Workspace: env.Workspace, Dir: env.Dir, Environ: os.Environ(), Secret: env.Secret, Secrets: env.Secrets, Hide: env.Hide, Mask: env.Mask, Warn: host.Warn,
 		}), nil
 	}
+}
+
+// stateOf is the folder of transcripts and prompts beside that of conversations.
+func stateOf(base string) string {
+	if base == "" {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(base), "state")
 }
 
 func testTools(host rpc.Host) *tool.Registry {

@@ -23,7 +23,10 @@ type client struct {
 	utf8             bool
 	// applyEdit tells that documents can be changed with workspace/applyEdit.
 	applyEdit bool
-	processID int
+	// showDocument, codeActionLiterals and hoverMarkdown tell what a generic client
+	// can show.
+	showDocument, codeActionLiterals, hoverMarkdown bool
+	processID                                       int
 
 	mu      sync.Mutex
 	folders []string // absolute paths
@@ -106,7 +109,18 @@ func parseClient(raw json.RawMessage) (*client, error) {
 		Capabilities struct {
 			Window struct {
 				WorkDoneProgress bool `json:"workDoneProgress"`
+				ShowDocument     struct {
+					Support bool `json:"support"`
+				} `json:"showDocument"`
 			} `json:"window"`
+			TextDocument struct {
+				CodeAction struct {
+					Literals json.RawMessage `json:"codeActionLiteralSupport"`
+				} `json:"codeAction"`
+				Hover struct {
+					Formats []string `json:"contentFormat"`
+				} `json:"hover"`
+			} `json:"textDocument"`
 			Workspace struct {
 				ApplyEdit bool `json:"applyEdit"`
 			} `json:"workspace"`
@@ -134,6 +148,11 @@ func parseClient(raw json.RawMessage) (*client, error) {
 		workDoneProgress: ours.Capabilities.Window.WorkDoneProgress,
 		utf8:             slices.Contains(ours.Capabilities.General.PositionEncodings, "utf-8"),
 		applyEdit:        ours.Capabilities.Workspace.ApplyEdit,
+
+		// Helix shows documents and doesn't say so.
+		showDocument:       ours.Capabilities.Window.ShowDocument.Support || ours.ClientInfo.Name == "helix",
+		codeActionLiterals: declared(ours.Capabilities.TextDocument.CodeAction.Literals),
+		hoverMarkdown:      slices.Contains(ours.Capabilities.TextDocument.Hover.Formats, "markdown"),
 	}
 	if ours.ProcessID != nil {
 		c.processID = *ours.ProcessID

@@ -313,6 +313,9 @@ func (s *Server) delete(ctx context.Context, p protocol.IDParams, reply func(str
 	if err == nil {
 		err = s.manager.Delete(ctx, base, p.ID)
 	}
+	if err == nil {
+		s.plain.forget(p.ID)
+	}
 	reply(struct{}{}, err)
 }
 

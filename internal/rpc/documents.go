@@ -43,6 +43,7 @@ type documentParams struct {
 func (s *Server) didOpen(_ context.Context, p didOpenParams) {
 	s.withFile(p.TextDocument.URI, func(path string) {
 		s.buffers.Opened(path, workspace.Document{URI: p.TextDocument.URI, Version: p.TextDocument.Version, Text: p.TextDocument.Text})
+		s.plain.opened(path)
 	})
 }
 
@@ -61,11 +62,16 @@ func (s *Server) didChange(_ context.Context, p didChangeParams) {
 			}
 			return text
 		})
+		s.plain.typed.Add(1)
+		s.plain.opened(path)
 	})
 }
 
 func (s *Server) didSave(_ context.Context, p documentParams) {
-	s.withFile(p.TextDocument.URI, s.buffers.Saved)
+	s.withFile(p.TextDocument.URI, func(path string) {
+		s.buffers.Saved(path)
+		s.plain.saved(path)
+	})
 }
 
 func (s *Server) didClose(_ context.Context, p documentParams) {

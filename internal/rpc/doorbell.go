@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"sync"
 
 	"github.com/agent-rpc/agent-rpc/internal/conversation"
+	"github.com/agent-rpc/agent-rpc/internal/conversation/event"
 	"github.com/agent-rpc/agent-rpc/internal/rpc/protocol"
 )
 
@@ -101,16 +101,15 @@ func (d *doorbell) answer(client *client, requestID, decision string, answer con
 // askPlainly asks a client that knows nothing of confirmations.
 func (d *doorbell) askPlainly(ctx context.Context, client *client, p conversation.Pending) {
 	options := toPending(p).Options
-	var lines, labels []string
-	for _, a := range p.Actions {
-		action := toPendingAction(a)
-		lines = append(lines, fmt.Sprintf("%s [%s]", action.Title, action.Risk))
-	}
+	var labels []string
 	for _, o := range options {
 		labels = append(labels, o.Label)
 	}
-	chosen, ok := d.server.choose(ctx, "The agent asks to "+strings.Join(lines, "; ")+" ("+p.Reason+")", labels)
+	chosen, ok := d.server.choose(ctx, plainQuestion(p), labels)
 	if !ok {
+		if ctx.Err() == nil { // closed, or the editor knows no questions
+			d.server.tell(messageWarning, "The agent asks: "+subjectOf(p)+" (approve or reject it with a code action)")
+		}
 		return
 	}
 	for _, o := range options {
@@ -122,6 +121,31 @@ func (d *doorbell) askPlainly(ctx context.Context, client *client, p conversatio
 			d.answer(client, p.RequestID, o.ID, conversation.Confirmation{})
 		}
 	}
+}
+
+// plainQuestion says what waits, in whole: nobody should approve what they have not
+// seen.
+func plainQuestion(p conversation.Pending) string {
+	var lines []string
+	for _, a := range p.Actions {
+		action := toPendingAction(a)
+		line := action.Title
+		var input struct {
+			Command string `json:"command"`
+		}
+		if action.Kind == event.DisplayExecute && json.Unmarshal(action.Input, &input) == nil && input.Command != "" && !strings.HasSuffix(line, input.Command) {
+			line += "\n" + input.Command // the title holds one line of it
+		}
+		why := strings.ToLower(string(action.Risk)) + " risk"
+		if reason := action.Reason; reason != "" && !strings.Contains(reason, "its risk is") {
+			why += ": " + reason
+		}
+		lines = append(lines, line+" ["+why+"]")
+	}
+	if len(lines) == 1 {
+		return "The agent asks: " + lines[0]
+	}
+	return "The agent asks:\n" + strings.Join(lines, "\n")
 }
 
 // choose shows the user a message with buttons; false if none was pressed.

@@ -44,6 +44,7 @@ func (s *Server) initialize(raw json.RawMessage, reply func(json.RawMessage)) er
 		s.out.SetMaxHz(cmp.Or(c.options.Deltas.MaxHz, defaultMaxHz))
 	}
 	s.client.Store(c)
+	s.plain = newPlain(s, backend.StateDir)
 	var trace struct {
 		Trace string `json:"trace"`
 	}
@@ -75,6 +76,11 @@ func (s *Server) initializeResult(c *client, stateDir string) (json.RawMessage, 
 			Limits:   protocol.Limits{MaxFrameBytes: maxFrameBytes, MaxQueuedRequests: maxQueuedRequests},
 			StateDir: stateDir,
 		}},
+	}
+	if c.options == nil { // others have commands of their own
+		capabilities["executeCommandProvider"] = map[string]any{"commands": commandNames}
+		capabilities["codeActionProvider"] = map[string]any{"codeActionKinds": []string{kindQuickFix, kindRefactor}}
+		capabilities["hoverProvider"] = true
 	}
 	raw, err := json.Marshal(map[string]any{
 		"capabilities": capabilities,
@@ -170,4 +176,12 @@ func (s *Server) skills(_ context.Context, p protocol.SkillsParams, reply func(p
 	reply(protocol.SkillsResult{Skills: list}, err)
 }
 
-func (s *Server) listChanged() { s.out.Send(encode(protocol.NotifyListChanged, protocol.Empty{})) }
+func (s *Server) listChanged() {
+	if s.speaks() {
+		s.out.Send(encode(protocol.NotifyListChanged, protocol.Empty{}))
+	}
+}
+
+// speaks tells whether the client knows the notifications of our protocol: it said
+// so, or has called a method. Others complain of what they do not know.
+func (s *Server) speaks() bool { return s.client.Load().options != nil || s.spoken.Load() }

@@ -41,6 +41,12 @@ func (s *Server) subscribe(c *conversation.Conversation) *subscription {
 // Event implements [conversation.Observer]. The event's own JSON is copied, not
 // encoded again.
 func (s *subscription) Event(epoch int, r conversation.Record) {
+	if !r.Replay {
+		s.runs.report(r)
+	}
+	if !s.server.speaks() {
+		return
+	}
 	limit := s.server.client.Load().maxEventBytes()
 	body := r.Cut(limit)
 	b := make([]byte, 0, len(body)+512)
@@ -77,6 +83,9 @@ func (s *subscription) Delta(d conversation.Delta) {
 
 // State implements [conversation.Observer].
 func (s *subscription) State(i conversation.Info, ended bool) {
+	if !s.server.speaks() {
+		return
+	}
 	body := encode(protocol.NotifyStateChanged, protocol.StateChangedNotification{Info: toInfo(i), Seq: i.Cursor.Seq})
 	if ended || i.Status == conversation.WaitingForConfirmation || i.Status == conversation.WaitingForInput {
 		s.server.out.Terminal(s.id, body)
@@ -92,13 +101,18 @@ func (s *subscription) Started(runID string) { s.runs.begin(runID) }
 func (s *subscription) Ended(o conversation.Outcome) { s.runs.end(o) }
 
 // Waiting implements [conversation.Observer].
-func (s *subscription) Waiting(p conversation.Pending) { s.bell.ring(p) }
+func (s *subscription) Waiting(p conversation.Pending) {
+	s.runs.say("waits for your decision")
+	s.bell.ring(p)
+}
 
 // Resolved implements [conversation.Observer].
 func (s *subscription) Resolved(r conversation.Resolution) {
-	s.server.out.Send(encode(protocol.NotifyRequestResolved, protocol.RequestResolvedNotification{
-		ID: s.id, RequestID: r.RequestID, Outcome: r.Outcome, By: protocol.ResolvedBy{Client: r.Client, Via: r.Via},
-	}))
+	if s.server.speaks() {
+		s.server.out.Send(encode(protocol.NotifyRequestResolved, protocol.RequestResolvedNotification{
+			ID: s.id, RequestID: r.RequestID, Outcome: r.Outcome, By: protocol.ResolvedBy{Client: r.Client, Via: r.Via},
+		}))
+	}
 	s.bell.silence(r.RequestID)
 }
 

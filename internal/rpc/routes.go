@@ -32,26 +32,30 @@ func (s *Server) routes(stream *wire.Stream) *router.Router {
 	notification(r, "textDocument/didSave", inline, s.didSave)
 	notification(r, "textDocument/didClose", inline, s.didClose)
 
+	accept(r, "workspace/executeCommand", router.Options{}, s.executeCommand)
+	accept(r, "textDocument/codeAction", bypass, s.codeAction)
+	accept(r, "textDocument/hover", bypass, s.hover)
+
 	accept(r, protocol.MethodPing, early, s.ping)
 	accept(r, protocol.MethodTools, bypass, s.tools)
 	accept(r, protocol.MethodModels, bypass, s.models)
 	accept(r, protocol.MethodSkills, bypass, s.skills)
 
-	accept(r, protocol.MethodCreate, router.Options{}, s.create)
-	accept(r, protocol.MethodOpen, router.Options{}, s.open)
-	accept(r, protocol.MethodList, bypass, s.list)
-	accept(r, protocol.MethodState, router.Options{}, s.state)
-	accept(r, protocol.MethodEvents, router.Options{}, s.events)
-	accept(r, protocol.MethodFork, router.Options{}, s.fork)
-	accept(r, protocol.MethodNavigate, router.Options{}, s.navigate)
-	accept(r, protocol.MethodBranches, router.Options{}, s.branches)
-	accept(r, protocol.MethodUnsend, router.Options{}, s.unsend)
+	accept(r, protocol.MethodCreate, router.Options{}, spoken(s, s.create))
+	accept(r, protocol.MethodOpen, router.Options{}, spoken(s, s.open))
+	accept(r, protocol.MethodList, bypass, spoken(s, s.list))
+	accept(r, protocol.MethodState, router.Options{}, spoken(s, s.state))
+	accept(r, protocol.MethodEvents, router.Options{}, spoken(s, s.events))
+	accept(r, protocol.MethodFork, router.Options{}, spoken(s, s.fork))
+	accept(r, protocol.MethodNavigate, router.Options{}, spoken(s, s.navigate))
+	accept(r, protocol.MethodBranches, router.Options{}, spoken(s, s.branches))
+	accept(r, protocol.MethodUnsend, router.Options{}, spoken(s, s.unsend))
 	accept(r, protocol.MethodBlob, router.Options{}, s.blob)
 	accept(r, protocol.MethodClose, router.Options{}, s.close)
 	accept(r, protocol.MethodDelete, router.Options{}, s.delete)
 
-	accept(r, protocol.MethodSendMessage, router.Options{}, s.sendMessage)
-	accept(r, protocol.MethodRun, router.Options{}, s.run)
+	accept(r, protocol.MethodSendMessage, router.Options{}, spoken(s, s.sendMessage))
+	accept(r, protocol.MethodRun, router.Options{}, spoken(s, s.run))
 	accept(r, protocol.MethodPause, bypass, s.pause)
 	accept(r, protocol.MethodInterrupt, bypass, s.interrupt)
 	accept(r, protocol.MethodConfirm, bypass, s.confirm)
@@ -74,6 +78,14 @@ func (s *Server) routes(stream *wire.Stream) *router.Router {
 	accept(r, protocol.MethodKeepChanges, router.Options{}, s.keepChanges)
 	accept(r, protocol.MethodUndoChanges, router.Options{}, s.undoChanges)
 	return r
+}
+
+// spoken notes that the client speaks our protocol, although it did not say so.
+func spoken[P, R any](s *Server, h func(context.Context, P, func(R, error))) func(context.Context, P, func(R, error)) {
+	return func(ctx context.Context, p P, reply func(R, error)) {
+		s.spoken.Store(true)
+		h(ctx, p, reply)
+	}
 }
 
 // accept registers a handler that replies when it has accepted the request, or

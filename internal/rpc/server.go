@@ -64,6 +64,9 @@ type Server struct {
 	backend Backend
 	manager *conversation.Manager
 	buffers *workspace.Buffers
+	plain   *plain
+	// spoken tells that a client that did not declare our protocol speaks it anyway.
+	spoken atomic.Bool
 	// life bounds what outlives a request: conversations, questions to the
 	// client. It is kept for them and ends with the connection.
 	life context.Context
@@ -152,6 +155,7 @@ func (s *Server) drain() {
 		if err := s.manager.CloseAll(ctx); err != nil {
 			s.log.Error("closing the conversations", "error", err)
 		}
+		s.plain.settle(ctx)
 	})
 }
 
@@ -174,9 +178,7 @@ func (s *Server) Of(string) Host { return s }
 func (s *Server) Roots() []string { return s.client.Load().roots() }
 
 // Warn implements [Host].
-func (s *Server) Warn(text string) {
-	s.out.Send(encode(protocol.NotifyShowMessage, protocol.ShowMessageNotification{Type: messageType(slog.LevelWarn), Message: text}))
-}
+func (s *Server) Warn(text string) { s.tell(messageWarning, text) }
 
 // Secret implements [Host].
 func (s *Server) Secret(ctx context.Context, conversationID, name string) string {

@@ -40,6 +40,7 @@ var update = flag.Bool("update", false, "write what was seen into the transcript
 //	answer RESULT            answers the oldest open request of the server
 //	refuse CODE              refuses it
 //	await TEXT               waits for a message that contains TEXT
+//	file NAME TEXT           writes a file of the workspace
 //	restart                  ends the connection and starts a new server
 //
 // $ID stands for the id of the first conversation, $ROOT for the workspace's
@@ -324,6 +325,9 @@ func (s *session) step(line string) {
 		s.send(`{"jsonrpc":"2.0","id":%s,"error":{"code":%s,"message":"no"}}`, id, rest)
 	case "await":
 		s.look(rest, func(m message) bool { return strings.Contains(string(m.raw), rest) })
+	case "file":
+		name, text, _ := strings.Cut(rest, " ")
+		s.write(filepath.Join(s.root, name), []byte(text))
 	case "restart":
 		s.end()
 		s.mu.Lock()
@@ -512,13 +516,17 @@ var (
 	uuids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 	times = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z?`)
 	// Where a line is cut depends on how long the paths of the test are.
-	cut  = regexp.MustCompile(`\S*…"`)
-	pids = regexp.MustCompile(`("pid":)"?\d+"?`)
+	cut = regexp.MustCompile(`\S*…"`)
+	// Files of ours, named after an id or the time.
+	files = regexp.MustCompile(`([0-9a-f]{32}|agent-\d{8}-\d{6}(-\d+)?)\.md`)
+	pids  = regexp.MustCompile(`("pid":)"?\d+"?`)
 )
 
 func (s *session) normal(text string) string {
 	text = strings.ReplaceAll(text, s.root, "$DIR")
 	text = strings.ReplaceAll(text, s.base, "$BASE")
+	text = strings.ReplaceAll(text, stateOf(s.base), "$STATE")
+	text = files.ReplaceAllString(text, "$$FILE.md")
 	text = cut.ReplaceAllString(text, `…"`)
 	text = times.ReplaceAllString(text, "$$TIME")
 	text = pids.ReplaceAllString(text, "${1}0")

@@ -168,3 +168,16 @@ func fields(out []byte) []string {
 	}
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 }
+
+// Project gives the innermost git work tree that dir lies in, and dir itself where
+// there is none.
+func Project(dir string) string {
+	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
+		if isRepository(at) {
+			return at
+		}
+		if at == filepath.Dir(at) {
+			return dir
+		}
+	}
+}

@@ -24,7 +24,7 @@ var planned = []string{
 	"conversation/condense", "conversation/fork", "conversation/navigate", "conversation/switchModel", "conversation/askAgent",
 	"conversation/unsend", "conversation/answer", "conversation/blob", "conversation/requestInput",
 	"conversation/changes", "conversation/baseline", "conversation/keepChanges", "conversation/undoChanges",
-	"workspace/executeCommand", "workspace/configuration", "window/showDocument",
+	"workspace/configuration",
 }
 
 // readDocument gives docs/protocol.md in its parts: what is written by hand, of it
