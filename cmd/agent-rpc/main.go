@@ -11,7 +11,7 @@ import (
 
 func main() {
 	// Editors start it this way, often: the tree of commands is not built for it.
-	if len(os.Args) == 1 || len(os.Args) == 2 && os.Args[1] == "serve" {
+	if len(os.Args) == 1 || len(os.Args) == 2 && (os.Args[1] == "serve" || os.Args[1] == "--stdio") {
 		os.Exit(serve(context.Background(), os.Stdin, os.Stdout))
 	}
 	os.Exit(execute(context.Background(), os.Args[1:]))

@@ -95,8 +95,16 @@ from any of them.`,
 	}
 	root.SetVersionTemplate("agent-rpc {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = false
+	takeStdio(root)
 	root.AddCommand(newServe(), newRun(), newDemo(), newConversations(), newProfiles(), newDoctor(), newVersion(), newSchema())
 	return root
+}
+
+// takeStdio accepts the flag that many language clients add to what they start.
+// There is no other way to talk, so it changes nothing.
+func takeStdio(cmd *cobra.Command) {
+	cmd.Flags().Bool("stdio", true, "talk on stdin and stdout, as always")
+	must(cmd.Flags().MarkHidden("stdio"))
 }
 
 // clean keeps control characters of foreign text off the terminal and puts it on

@@ -48,7 +48,7 @@ func logLevel() slog.Level {
 }
 
 func newServe() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the protocol on stdin and stdout (what happens without a command)",
 		Long: `Serve the protocol on stdin and stdout: JSON-RPC 2.0 with the framing and the
@@ -64,4 +64,6 @@ client's process is gone.`,
 			return exitCode(serve(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout()))
 		},
 	}
+	takeStdio(cmd)
+	return cmd
 }

@@ -11,7 +11,6 @@ import {
   type LanguageClientOptions,
   ResponseError,
   State,
-  TransportKind,
 } from "vscode-languageclient/node";
 import type { ServerError, ServerState } from "../messages";
 import type { ClientRequests as Requests } from "../protocol";
@@ -114,7 +113,7 @@ export class Server implements vscode.Disposable {
       },
       errorHandler: { error: () => ({ action: ErrorAction.Continue, handled: true }), closed: () => this.closed() },
     };
-    const run = { command: binary.path, transport: TransportKind.stdio, options: { env: this.env(), detached: false } };
+    const run = { command: binary.path, options: { env: this.env(), detached: false } };
     const client = new LanguageClient("agentRpc", "Agent RPC", run, options);
     for (const method of notifications) client.onNotification(method, (params) => this.told.fire({ method, params }));
     // The view shows what waits, from the state; an answer comes by conversation/confirm or /answer.

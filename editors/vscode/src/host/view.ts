@@ -305,7 +305,7 @@ function html(webview: vscode.Webview, extension: vscode.Uri): string {
 <title>Agent RPC</title>
 </head>
 <body>
-<div id="root"></div>
+<div id="app"></div>
 <script nonce="${nonce}" src="${dist("view.js")}"></script>
 </body>
 </html>`;
