@@ -54,7 +54,8 @@ function M.check()
   if vim.fn.executable("git") == 0 then
     health.info("git is not here: @ completes files without it")
   end
-  if not pcall(vim.treesitter.language.add, "markdown") then
+  local loaded, there = pcall(vim.treesitter.language.add, "markdown")
+  if not loaded or (vim.fn.has("nvim-0.11") == 1 and not there) then
     health.warn("Neovim's markdown parser is missing: answers are not highlighted")
   end
 end

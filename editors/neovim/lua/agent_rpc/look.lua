@@ -7,7 +7,7 @@ local M = {}
 M.groups = {
   Title = "Title",
   Meta = "Comment",
-  Muted = "NonText",
+  Muted = "Comment",
   You = "Function",
   YouLine = "CursorLine",
   Chip = "Tag",
@@ -32,8 +32,8 @@ M.groups = {
   DiffAdd = "DiffAdd",
   DiffDelete = "DiffDelete",
   Note = "DiagnosticInfo",
-  Hint = "NonText",
-  Key = "SpecialKey",
+  Hint = "Comment",
+  Key = "Special",
   Action = "Underlined",
 }
 

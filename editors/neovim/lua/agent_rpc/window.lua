@@ -235,7 +235,7 @@ local function bottom(conversation, width)
   if vim.fn.strdisplaywidth(keys) > room then
     keys = conversation:busy() and room >= 11 and "<C-c> stop " or ""
   end
-  return " " .. table.concat(parts, "%#AgentRpcMeta# · ") .. "%=%#AgentRpcHint#" .. keys
+  return "%#AgentRpcMeta# " .. table.concat(parts, "%#AgentRpcMeta# · ") .. "%=%#AgentRpcHint#" .. keys
 end
 
 --- Writes the bars of a conversation's windows anew.
