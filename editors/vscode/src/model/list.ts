@@ -149,7 +149,7 @@ const present: Record<string, string> = {
 /** The verb of a step as a sentence has it: what was done, or is being done. */
 export function spoken(row: Row): string {
   const verb = row.verb ?? "";
-  if (row.status === "done") return past[verb] ?? verb;
+  if (row.status === "done" || row.status === "failed") return past[verb] ?? verb;
   if (row.status === "running") return present[verb] ?? verb;
   return verb;
 }

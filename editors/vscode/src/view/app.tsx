@@ -120,7 +120,9 @@ function listOf(store: Store): ListItem[] {
   const c = store.conversation!;
   const info = c.info;
   if (!info) return [];
-  const rows = c.rows().filter((row) => !(row.kind === "step" && row.ask) && row.kind !== "question");
+  // What waits is shown by its own block, whole.
+  const asks = new Set(info.pending.flatMap((p) => (p.kind === "input" ? p.actions.map((action) => action.actionId) : [])));
+  const rows = c.rows().filter((row) => !(row.kind === "step" && (row.ask || asks.has(row.id))) && row.kind !== "question");
   const out: ListItem[] = items(rows, (id) => store.isOpen(id, false));
   for (const pending of info.pending) out.push({ type: "other", id: `pending:${pending.requestId}`, joined: false });
   if (c.changes && !busy(info)) out.push({ type: "other", id: "changes", joined: false });

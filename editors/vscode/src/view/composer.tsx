@@ -247,7 +247,7 @@ export function Composer() {
           label="How to send"
           close={() => setMenu(false)}
           items={[
-            { icon: "watch", label: "Queue", hint: "when this run ends", run: () => send("queue") },
+            { icon: "clockface", label: "Queue", hint: "when this run ends", run: () => send("queue") },
             { icon: "arrow-up", label: "Steer", hint: waits(info) ? "rejects what waits, with this as the reason" : "at the next step", run: () => send("steer") },
             { icon: "debug-stop", label: "Stop and send", hint: "now", run: () => send("stop") },
           ]}
@@ -321,7 +321,7 @@ export function Composer() {
           {running ? (
             <span class="split">
               <button type="submit" class="btn primary small" disabled={off || empty || store.sending} title={`Send when this run ends (${key})`}>
-                <Icon name="watch" />
+                <Icon name="clockface" />
                 Queue
               </button>
               <button type="button" class="btn primary small" aria-label="Queue, steer, or stop and send" aria-haspopup="menu" disabled={off || empty} onClick={() => setMenu(!menu)}>

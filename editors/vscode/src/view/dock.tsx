@@ -17,7 +17,7 @@ export function Dock({ clock }: { clock: (at: number | undefined) => number | un
       <div class={`track ${running && store.server.state === "running" ? "on" : ""}`} />
       {queued.map((row) => (
         <div key={row.id} class="queued">
-          <Icon name="watch" class="muted" />
+          <Icon name="clockface" class="muted" />
           <span class="clip grow" title={visibleLine((row.text ?? "").slice(0, 500))}>
             {visibleLine((row.text || row.context?.join(", ")) ?? "")}
           </span>

@@ -141,7 +141,7 @@ export function Plan() {
   if (plan.length === 0) return null;
   const done = plan.filter((item) => item.status === "done").length;
   const current = plan.find((item) => item.status === "in_progress") ?? plan.find((item) => item.status !== "done");
-  const open = store.isOpen(key, fresh && done < plan.length);
+  const open = store.isOpen(key, fresh && done < plan.length && c?.info?.status === "running");
   return (
     <section class="plan" aria-label="Plan">
       <button type="button" class="line" aria-expanded={open} onClick={() => store.setOpen(key, !open)}>

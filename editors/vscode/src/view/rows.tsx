@@ -347,8 +347,8 @@ const ends: Record<string, [icon: string, colour: string]> = {
   paused: ["debug-pause", "muted"],
   interrupted: ["debug-stop", "muted"],
   rejected: ["circle-slash", "muted"],
-  max_iterations: ["watch", "warn"],
-  budget: ["watch", "warn"],
+  max_iterations: ["clockface", "warn"],
+  budget: ["clockface", "warn"],
   stuck: ["warning", "warn"],
   error: ["error", "err"],
 };

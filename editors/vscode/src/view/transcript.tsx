@@ -120,7 +120,13 @@ export class Transcript extends Component<Props, State> {
     }
     this.layout();
     if (this.atBottom) {
-      if (el.scrollHeight - el.scrollTop - el.clientHeight > 1) el.scrollTop = el.scrollHeight;
+      // What waits for a decision is read from its beginning.
+      const last = this.props.items[this.props.items.length - 1];
+      const height = last?.type === "other" && last.id !== "changes" ? (this.heights.get(last.id) ?? 0) : 0;
+      const child = height > el.clientHeight ? this.child(last!.id) : undefined;
+      if (child) {
+        el.scrollTop += child.getBoundingClientRect().top - el.getBoundingClientRect().top;
+      } else if (el.scrollHeight - el.scrollTop - el.clientHeight > 1) el.scrollTop = el.scrollHeight;
     } else if (this.anchor) {
       const i = this.props.items.findIndex((item) => item.id === this.anchor!.id);
       if (i >= 0) {

@@ -89,7 +89,7 @@ export async function open(scene: Scene, look: Look = {}): Promise<Page> {
   if (look.clock) await tab.clock.install({ time: new Date(look.clock) });
   await tab.goto(`http://127.0.0.1:${(server!.address() as AddressInfo).port}${path}`);
   if (look.clock) {
-    await tab.clock.pauseAt(new Date(Date.parse(look.clock) + 1000));
+    await tab.clock.pauseAt(new Date(Date.parse(look.clock) + 30_000));
     await tab.clock.runFor(200);
   }
   try {

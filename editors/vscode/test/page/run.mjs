@@ -29,7 +29,7 @@ try {
     logLevel: "warning",
   });
   const shots = process.env.SHOTS ?? join(tmpdir(), "agent-rpc-page");
-  const args = ["--enable-source-maps", "--test", "--test-timeout=240000", ...process.argv.slice(2), join(out, "page.test.mjs")];
+  const args = ["--enable-source-maps", "--test", "--test-timeout=600000", ...process.argv.slice(2), join(out, "page.test.mjs")];
   code = await new Promise((resolve) => {
     spawn(process.execPath, args, { stdio: "inherit", env: { ...process.env, SHOTS: shots } }).on("exit", (c) => resolve(c ?? 1));
   });

@@ -113,7 +113,7 @@ test("events that nobody knows, and events without fields, break nothing", () =>
   assert.ok(fold.rows.some((row) => row.kind === "note" && row.text === "Something new"));
 });
 
-test("ten thousand events are folded in less than a second", () => {
+test("ten thousand events are folded in no time", () => {
   const fold = new Fold(info);
   const began = performance.now();
   for (let i = 0; i < 5000; i++) {
@@ -122,5 +122,6 @@ test("ten thousand events are folded in less than a second", () => {
     fold.event(event(2 * i + 2, { kind: "ObservationEvent", timestamp: "2026-11-26T14:04:11.131156", tool_call_id: `c${i}`, action_id: `e${2 * i + 1}`, observation: { content: [{ type: "text", text: "ok" }] } }));
   }
   assert.equal(fold.rows.length, 5000);
-  assert.ok(performance.now() - began < 1000, `${performance.now() - began} ms`);
+  // A tenth of a second where nothing else runs; a fold that looks at all rows for each event takes minutes.
+  assert.ok(performance.now() - began < 4000, `${performance.now() - began} ms`);
 });
