@@ -96,17 +96,19 @@ export function summary(rows: Row[]): { steps: string; parts: string; failed: st
   const counts = new Map<string, number>();
   let steps = 0;
   let failed = 0;
+  let rejected = 0;
   for (const row of rows) {
     if (row.kind !== "step") continue;
     steps++;
     if (row.status === "failed") failed++;
+    if (row.status === "rejected") rejected++;
     const [one] = nouns[row.verb ?? ""] ?? ["other", "others"];
     counts.set(one, (counts.get(one) ?? 0) + 1);
   }
   const many = new Map(Object.values(nouns).map(([one, more]) => [one, more]));
   const order = [...counts].sort(([a], [b]) => Number(a === "other") - Number(b === "other"));
   const parts = order.map(([one, n]) => `${n} ${n === 1 ? one : (many.get(one) ?? "others")}`).join(", ");
-  return { steps: plural(steps, "step"), parts, failed: failed > 0 ? `${failed} failed` : "" };
+  return { steps: plural(steps, "step"), parts, failed: [failed > 0 && `${failed} failed`, rejected > 0 && `${rejected} rejected`].filter(Boolean).join(", ") };
 }
 
 const past: Record<string, string> = {

@@ -84,9 +84,9 @@ export class Conversation {
   private async read(info: Info, to: number): Promise<void> {
     this.epoch = info.cursor.epoch;
     let events: SeqEvent[] = [];
-    let before: number | undefined = to + 1;
+    let before: number | undefined = to > 0 ? to + 1 : undefined;
     // A turn is read from its beginning where that is near: its ending counts the steps.
-    for (let page = 0; page < 4 && before !== undefined && to > 0; page++) {
+    for (let page = 0; page < 4 && before !== undefined; page++) {
       const got: { events: SeqEvent[]; prev?: number } = await this.host.request("conversation/events", { id: this.id, before, limit: firstPage, maxBytes });
       events = [...got.events, ...events];
       before = got.prev;

@@ -534,7 +534,7 @@ export class Store {
     if (!c || !busy(c.info)) return;
     this.stopping = c.id;
     this.changed();
-    if (!(await this.try(this.host.request("conversation/interrupt", { id: c.id })))) this.stopping = undefined;
+    if ((await this.try(this.host.request("conversation/interrupt", { id: c.id }))) === undefined) this.stopping = undefined;
   }
 
   /** Tells whether a request may be decided: it has been on screen for long enough. */

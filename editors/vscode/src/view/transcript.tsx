@@ -153,11 +153,17 @@ export class Transcript extends Component<Props, State> {
     return undefined;
   }
 
+  /** How many rows came since the reader left the bottom. */
   private fresh(): number {
     if (this.atBottom || this.leftAt === undefined) return 0;
-    const { items } = this.props;
-    for (let i = items.length - 1; i >= 0; i--) if (items[i]!.id === this.leftAt) return items.length - 1 - i;
-    return 0;
+    const lasting = this.lasting();
+    const at = lasting.lastIndexOf(this.leftAt);
+    return at < 0 ? 0 : lasting.length - 1 - at;
+  }
+
+  /** Ids of what does not stand at the end whatever comes: an ending that only the state tells, changes, questions. */
+  private lasting(): string[] {
+    return this.props.items.filter((item) => item.type === "group" || (item.type === "row" && item.id !== "end")).map((item) => item.id);
   }
 
   private onScroll = (): void => {
@@ -168,7 +174,7 @@ export class Transcript extends Component<Props, State> {
     this.lastTop = el.scrollTop;
     const was = this.atBottom;
     this.atBottom = el.scrollHeight - el.scrollTop - el.clientHeight < nearBottom;
-    if (was && !this.atBottom) this.leftAt = this.props.items[this.props.items.length - 1]?.id;
+    if (was && !this.atBottom) this.leftAt = this.lasting().at(-1);
     this.remember();
     this.settle();
   };
@@ -192,7 +198,7 @@ export class Transcript extends Component<Props, State> {
     const row = (e.target as HTMLElement).closest?.<HTMLElement>("[data-id]");
     if (!row || !(e.target as HTMLElement).closest("[aria-expanded]")) return;
     const el = this.scroller!;
-    if (this.atBottom) this.leftAt = this.props.items[this.props.items.length - 1]?.id;
+    if (this.atBottom) this.leftAt = this.lasting().at(-1);
     this.atBottom = false;
     this.anchor = { id: row.dataset.id!, top: row.getBoundingClientRect().top - el.getBoundingClientRect().top };
   };

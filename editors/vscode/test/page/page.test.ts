@@ -60,6 +60,8 @@ const states: Record<string, { scene: () => Scene; act?: (tab: Page) => Promise<
     act: async (tab) => {
       await tab.locator(".log").evaluate((el) => el.scrollTo(0, 0));
       await tab.clock.runFor(200);
+      await tab.locator(".group button").last().click();
+      await tab.clock.runFor(200);
       for (const name of [/Thought/, /Edited dispatcher.go/]) await tab.locator(".step button", { hasText: name }).first().click();
     },
   },
@@ -284,7 +286,7 @@ test("a question is a form of its schema", { skip }, async () => {
   };
   const tab = await open(scenes.asked(schema), { clock: scenes.clock, height: 1200 });
   await tab.clock.runFor(700);
-  await tab.getByRole("button", { name: "Answer", exact: true }).last().click();
+  await tab.locator(".question").getByRole("button", { name: "Answer" }).click();
   await tab.clock.runFor(60);
   assert.equal(await tab.locator(".question [role=alert]").innerText(), "Name is missing");
   await tab.getByLabel("Name").fill("db");
@@ -326,6 +328,7 @@ test("nothing of a stranger's text is carried out or fetched", { skip }, async (
 
 test("links to files, and code blocks: open, copy, insert", { skip }, async () => {
   const tab = await open(scenes.text("See [it](src/a.go#L12-L14), `src/b.ts:7` and <https://example.com/x>.\n\n```go\nfunc main() {}\n```"));
+  await painted(tab);
   for (const link of await tab.locator(".md a").all()) await link.click();
   const id = scenes.info.id;
   assert.deepEqual(await asked(tab, "openFile"), [
@@ -550,6 +553,8 @@ test("changes: keep and undo for all, a file and a hunk; in the card of an edit 
   await painted(tab);
   assert.deepEqual(await asked(tab, "conversation/keepChanges"), [{ id, uri: "file:///home/ada/payments-api/internal/webhook/backoff.go" }]);
   assert.deepEqual(await asked(tab, "conversation/undoChanges"), [{ id, uri: "file:///home/ada/payments-api/.github/workflows/release.yml" }, { id, uri, hunks: ["d1"] }, { id }]);
+  await tab.locator(".group button").last().click();
+  await painted(tab);
   await tab.locator(".step button", { hasText: "Edited dispatcher.go" }).first().click();
   await painted(tab);
   await tab.getByRole("button", { name: "Keep this change of internal/webhook/dispatcher.go" }).first().click();
