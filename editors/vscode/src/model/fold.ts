@@ -72,9 +72,7 @@ const defaultRejection = "User rejected the action";
 
 /** Events that hold nothing that a person would want to read. */
 const ignored = new Set(
-  "SystemPromptEvent CondensationSummaryEvent ConversationStateUpdateEvent StreamingDeltaEvent TokenEvent LLMCompletionLogEvent".split(
-    " ",
-  ),
+  "SystemPromptEvent CondensationSummaryEvent ConversationStateUpdateEvent StreamingDeltaEvent TokenEvent LLMCompletionLogEvent".split(" "),
 );
 
 /** How much of what a running step prints is kept: the view shows its end, the result has it all. */
@@ -103,7 +101,9 @@ function whole(value: unknown, blobs: Blobs): unknown {
     let out: unknown[] | undefined;
     value.forEach((item, i) => {
       const now = whole(item, blobs);
-      if (now !== item) (out ??= value.slice())[i] = now;
+      if (now === item) return;
+      out ??= value.slice();
+      out[i] = now;
     });
     return out ?? value;
   }
@@ -116,7 +116,9 @@ function whole(value: unknown, blobs: Blobs): unknown {
   let out: Record<string, unknown> | undefined;
   for (const [key, item] of Object.entries(value)) {
     const now = whole(item, blobs);
-    if (now !== item) (out ??= { ...(value as Record<string, unknown>) })[key] = now;
+    if (now === item) continue;
+    out ??= { ...(value as Record<string, unknown>) };
+    out[key] = now;
   }
   return out ?? value;
 }
@@ -235,7 +237,12 @@ export class Fold {
         return this.finish(e.id, "interrupted");
       case "Condensation": {
         const n = figures.plural(e.forgotten_event_ids?.length ?? 0, "event");
-        this.append({ id: e.id, kind: "note", text: `History condensed: ${n} ${e.summary ? "→ summary" : "forgotten"}`, result: e.summary ?? undefined });
+        this.append({
+          id: e.id,
+          kind: "note",
+          text: `History condensed: ${n} ${e.summary ? "→ summary" : "forgotten"}`,
+          result: e.summary ?? undefined,
+        });
         return;
       }
       case "CondensationRequest":
@@ -443,7 +450,10 @@ export class Fold {
     if (messageId) {
       if (params.stream !== "text" && params.stream !== "reasoning") return;
       let stream = this.streams.get(messageId);
-      if (!stream) this.streams.set(messageId, (stream = { id: messageId, at: {} }));
+      if (!stream) {
+        stream = { id: messageId, at: {} };
+        this.streams.set(messageId, stream);
+      }
       // A jump is what was lost, to a slow reader or before this view was there.
       const lost = params.offset > (stream.at[params.stream] ?? 0) ? "… " : "";
       stream[params.stream] = (stream[params.stream] ?? "") + lost + params.text;

@@ -108,7 +108,11 @@ export function summary(rows: Row[]): { steps: string; parts: string; failed: st
   const many = new Map(Object.values(nouns).map(([one, more]) => [one, more]));
   const order = [...counts].sort(([a], [b]) => Number(a === "other") - Number(b === "other"));
   const parts = order.map(([one, n]) => `${n} ${n === 1 ? one : (many.get(one) ?? "others")}`).join(", ");
-  return { steps: plural(steps, "step"), parts, failed: [failed > 0 && `${failed} failed`, rejected > 0 && `${rejected} rejected`].filter(Boolean).join(", ") };
+  return {
+    steps: plural(steps, "step"),
+    parts,
+    failed: [failed > 0 && `${failed} failed`, rejected > 0 && `${rejected} rejected`].filter(Boolean).join(", "),
+  };
 }
 
 const past: Record<string, string> = {

@@ -2,9 +2,7 @@
 import type { Classification, Display, Pending, PendingAction } from "../protocol";
 
 /** The words that a title may begin with: the first is what is done. */
-const titleVerbs = new Set(
-  "Read Create Edit Undo Delete Move Search Find List Run Send Reset Wait Fetch Open Call Think Finish".split(" "),
-);
+const titleVerbs = new Set("Read Create Edit Undo Delete Move Search Find List Run Send Reset Wait Fetch Open Call Think Finish".split(" "));
 
 const kindVerbs: Record<string, string> = {
   read: "Read",

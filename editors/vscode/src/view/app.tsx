@@ -19,7 +19,7 @@ import { Empty, unready, Welcome } from "./welcome";
 type Clock = (at: number | undefined) => number | undefined;
 
 export function App({ store }: { store: Store }) {
-  const [, paint] = useReducer((n: number, _: void) => n + 1, 0);
+  const [, paint] = useReducer((n: number, _: undefined) => n + 1, 0);
   useLayoutEffect(() => {
     const stop = store.subscribe(() => paint(undefined));
     // What has changed since the first painting was told to nobody.
@@ -92,7 +92,16 @@ function Chat() {
       <Header />
       <Plan />
       {begun || !c.fold ? (
-        <Transcript items={list} of={c.id} older={c.older} loadingOlder={c.loadingOlder} loadOlder={() => void c.loadOlder()} label="Transcript" review={store.reviewWanted} render={(item) => <Row item={item} store={store} clock={clock} />} />
+        <Transcript
+          items={list}
+          of={c.id}
+          older={c.older}
+          loadingOlder={c.loadingOlder}
+          loadOlder={() => void c.loadOlder()}
+          label="Transcript"
+          review={store.reviewWanted}
+          render={(item) => <Row item={item} store={store} clock={clock} />}
+        />
       ) : (
         <Empty />
       )}
@@ -139,7 +148,13 @@ function Row({ item, store, clock }: { item: ListItem; store: Store; clock: Cloc
   }
   if (item.type === "group") return <GroupRow group={item} />;
   const c = store.conversation!;
-  const last = item.row.kind === "end" && !busy(c.info) && c.rows().filter((row) => row.kind !== "queued").at(-1)?.id === item.row.id;
+  const last =
+    item.row.kind === "end" &&
+    !busy(c.info) &&
+    c
+      .rows()
+      .filter((row) => row.kind !== "queued")
+      .at(-1)?.id === item.row.id;
   return (
     <KnownRow
       item={item}
@@ -194,7 +209,10 @@ function Locked() {
   return (
     <div class="banner" role="status">
       <Icon name="lock" class="muted" />
-      <span class="grow">Open in another program{by ? ` (process ${by.pid}${by.host ? ` on ${visibleLine(by.host)}` : ""})` : ""}. This is how it was when you opened it.</span>
+      <span class="grow">
+        Open in another program{by ? ` (process ${by.pid}${by.host ? ` on ${visibleLine(by.host)}` : ""})` : ""}. This is how it was when you opened
+        it.
+      </span>
       <Button small onClick={() => store.show(c.id, true)}>
         Try again
       </Button>
@@ -218,7 +236,14 @@ function ServerBanner() {
       </div>
     );
   }
-  const what = server.state === "stopped" ? "The server stopped" : server.state === "missing" ? "The server was not found" : server.state === "mismatch" ? "The server is of another version" : "The server could not be started";
+  const what =
+    server.state === "stopped"
+      ? "The server stopped"
+      : server.state === "missing"
+        ? "The server was not found"
+        : server.state === "mismatch"
+          ? "The server is of another version"
+          : "The server could not be started";
   const seq = store.conversation?.fold?.seq;
   return (
     <div class="banner stopped" role="alert">

@@ -3,12 +3,12 @@
  * own buttons decides.
  */
 import { useEffect, useRef, useState } from "preact/hooks";
+import { diff } from "../model/diff";
 import { exactText, pieces, question, riskClass, riskWord } from "../model/risk";
 import { visible, visibleLine } from "../model/visible";
 import * as words from "../model/words";
 import type { Pending, PendingAction } from "../protocol";
 import { Button, Icon, IconButton, Link, PathName, Stat, useStore } from "./common";
-import { diff } from "../model/diff";
 import { DiffView } from "./diffview";
 import { armAfter } from "./store";
 
@@ -182,7 +182,12 @@ export function Approval({ pending }: { pending: Pending }) {
             </label>
           )}
           {canRemember && remember && (
-            <select class="field small" aria-label="Where it is remembered" value={scope} onChange={(e) => setScope(e.currentTarget.value as "conversation" | "workspace")}>
+            <select
+              class="field small"
+              aria-label="Where it is remembered"
+              value={scope}
+              onChange={(e) => setScope(e.currentTarget.value as "conversation" | "workspace")}
+            >
               <option value="conversation">in this conversation</option>
               <option value="workspace">in this folder</option>
             </select>
@@ -229,7 +234,11 @@ function What({ action, pending, all, showAll }: { action: PendingAction; pendin
           </span>
           <Stat added={added} removed={removed} />
           <span class="grow" />
-          <Link onClick={() => void store.try(store.host.ask("openProposed", { id: info!.id, requestId: pending.requestId, actionId: action.actionId }))}>Open diff</Link>
+          <Link
+            onClick={() => void store.try(store.host.ask("openProposed", { id: info!.id, requestId: pending.requestId, actionId: action.actionId }))}
+          >
+            Open diff
+          </Link>
         </div>
         <DiffView diff={action.diff} all={all} showAll={showAll} />
       </>
@@ -253,7 +262,8 @@ function What({ action, pending, all, showAll }: { action: PendingAction; pendin
             <li key={i} class={`part ${riskClass(part.risk)}`}>
               <span class="no">{i + 1}</span>
               <span>
-                <code>{part.risk === top ? <mark>{visible(part.text)}</mark> : visible(part.text)}</code> {part.reason && <span class="why">{visibleLine(part.reason)}</span>}
+                <code>{part.risk === top ? <mark>{visible(part.text)}</mark> : visible(part.text)}</code>{" "}
+                {part.reason && <span class="why">{visibleLine(part.reason)}</span>}
               </span>
               <span class="lvl">{riskWord(part.risk).replace(" risk", "")}</span>
             </li>

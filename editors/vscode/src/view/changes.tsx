@@ -7,7 +7,12 @@ import type { FileChange } from "../protocol";
 import { Button, Icon, IconButton, Link, PathName, Stat, useStore } from "./common";
 import { HunkLines } from "./diffview";
 
-const letters: Record<string, [letter: string, colour: string]> = { added: ["A", "add"], modified: ["M", "warn"], deleted: ["D", "del"], renamed: ["R", "live"] };
+const letters: Record<string, [letter: string, colour: string]> = {
+  added: ["A", "add"],
+  modified: ["M", "warn"],
+  deleted: ["D", "del"],
+  renamed: ["R", "live"],
+};
 
 export function Changes() {
   const store = useStore();
@@ -73,14 +78,24 @@ function File({ file }: { file: FileChange }) {
     <>
       <div class="file">
         {file.hunks.length > 0 ? (
-          <IconButton icon="chevron-right" class={`tw ${open ? "down" : ""}`} label={open ? `Hide the changes of ${name}` : `Show the changes of ${name}`} onClick={() => store.setOpen(id, !open)} />
+          <IconButton
+            icon="chevron-right"
+            class={`tw ${open ? "down" : ""}`}
+            label={open ? `Hide the changes of ${name}` : `Show the changes of ${name}`}
+            onClick={() => store.setOpen(id, !open)}
+          />
         ) : (
           <span class="ib" />
         )}
         <span class={`l ${colour}`} title={file.status} role="img" aria-label={file.status}>
           {letter}
         </span>
-        <button type="button" class="grow clip name-link" title="Open the diff" onClick={() => void store.try(store.host.ask("openDiff", { id: c.id, uri: file.uri }))}>
+        <button
+          type="button"
+          class="grow clip name-link"
+          title="Open the diff"
+          onClick={() => void store.try(store.host.ask("openDiff", { id: c.id, uri: file.uri }))}
+        >
           <PathName path={path} />
         </button>
         {file.binary ? <span class="meta">binary</span> : <Stat added={file.additions} removed={file.deletions} />}

@@ -18,7 +18,14 @@ export function Spinner() {
 /** A button that is an icon alone; its label is read and shown as a title. */
 export function IconButton(props: { icon: string; label: string; title?: string; onClick: () => void; disabled?: boolean; class?: string }) {
   return (
-    <button type="button" class={`ib ${props.class ?? ""}`} title={props.title ?? props.label} aria-label={props.label} disabled={props.disabled} onClick={props.onClick}>
+    <button
+      type="button"
+      class={`ib ${props.class ?? ""}`}
+      title={props.title ?? props.label}
+      aria-label={props.label}
+      disabled={props.disabled}
+      onClick={props.onClick}
+    >
       <Icon name={props.icon} />
     </button>
   );
@@ -49,9 +56,23 @@ export function Button(props: {
 }
 
 /** A link that does something. */
-export function Link(props: { children: ComponentChildren; onClick: () => void; title?: string; class?: string; label?: string; disabled?: boolean }) {
+export function Link(props: {
+  children: ComponentChildren;
+  onClick: () => void;
+  title?: string;
+  class?: string;
+  label?: string;
+  disabled?: boolean;
+}) {
   return (
-    <button type="button" class={`lnk ${props.class ?? ""}`} title={props.title} aria-label={props.label} disabled={props.disabled} onClick={props.onClick}>
+    <button
+      type="button"
+      class={`lnk ${props.class ?? ""}`}
+      title={props.title}
+      aria-label={props.label}
+      disabled={props.disabled}
+      onClick={props.onClick}
+    >
       {props.children}
     </button>
   );
@@ -63,7 +84,7 @@ export function PathName({ path }: { path: string }) {
   return (
     <span class="clip" title={visible(path)}>
       <span class="name">{visibleLine(path.slice(at + 1))}</span>
-      {at > 0 && <span class="dir">{visibleLine(path.slice(0, at))}</span>}
+      {at > 0 && <span class="dir"> {visibleLine(path.slice(0, at))}</span>}
     </span>
   );
 }

@@ -18,7 +18,10 @@ export function tokenAt(text: string, caret: number): Token | undefined {
 
 /** Puts `word` in the token's place, with a space behind it; gives the text and where the caret is then. */
 export function completed(text: string, caret: number, token: Token, word: string): { text: string; caret: number } {
-  const after = text.slice(caret).replace(/^[^\s]*/, "").replace(/^ /, "");
+  const after = text
+    .slice(caret)
+    .replace(/^[^\s]*/, "")
+    .replace(/^ /, "");
   const head = `${text.slice(0, token.at)}${word} `;
   return { text: head + after, caret: head.length };
 }

@@ -179,7 +179,9 @@ export function Composer() {
     const data = e.dataTransfer;
     if (!data) return;
     e.preventDefault();
-    const uris = (data.getData("application/vnd.code.uri-list") || data.getData("text/uri-list")).split(/\r?\n/).filter((uri) => uri.startsWith("file:"));
+    const uris = (data.getData("application/vnd.code.uri-list") || data.getData("text/uri-list"))
+      .split(/\r?\n/)
+      .filter((uri) => uri.startsWith("file:"));
     if (uris.length === 0) return addFiles(data.files);
     for (const uri of uris) {
       store.host
@@ -201,7 +203,11 @@ export function Composer() {
           ? "Ask for a follow-up"
           : "Ask, or describe a change";
   const key = store.settings.sendWith === "enter" ? "Enter" : "Ctrl+Enter";
-  const hint = running ? `${key} queues${store.settings.sendWith === "enter" ? " · Ctrl+Enter steers" : ""}` : empty ? "@ files · / commands" : `${key} sends`;
+  const hint = running
+    ? `${key} queues${store.settings.sendWith === "enter" ? " · Ctrl+Enter steers" : ""}`
+    : empty
+      ? "@ files · / commands"
+      : `${key} sends`;
   const { offered, problems } = store;
   return (
     <form
@@ -225,6 +231,7 @@ export function Composer() {
               id={`completion-${i}`}
               class={`opt ${i === on ? "on" : ""}`}
               role="option"
+              tabIndex={-1}
               aria-selected={i === on}
               title={option.dir}
               onPointerDown={(e) => {
@@ -234,7 +241,15 @@ export function Composer() {
             >
               {option.icon && <Icon name={option.icon} />}
               <span class="label">
-                {hits(visibleLine(option.label), token.query).map((part, n) => (part.hit ? <span key={n} class="hit">{part.text}</span> : part.text))}
+                {hits(visibleLine(option.label), token.query).map((part, n) =>
+                  part.hit ? (
+                    <span key={n} class="hit">
+                      {part.text}
+                    </span>
+                  ) : (
+                    part.text
+                  ),
+                )}
               </span>
               {option.dir && <span class="dir clip">{visibleLine(option.dir)}</span>}
               {option.right && <span class="r">{visibleLine(option.right)}</span>}
@@ -248,7 +263,12 @@ export function Composer() {
           close={() => setMenu(false)}
           items={[
             { icon: "clockface", label: "Queue", hint: "when this run ends", run: () => send("queue") },
-            { icon: "arrow-up", label: "Steer", hint: waits(info) ? "rejects what waits, with this as the reason" : "at the next step", run: () => send("steer") },
+            {
+              icon: "arrow-up",
+              label: "Steer",
+              hint: waits(info) ? "rejects what waits, with this as the reason" : "at the next step",
+              run: () => send("steer"),
+            },
             { icon: "debug-stop", label: "Stop and send", hint: "now", run: () => send("stop") },
           ]}
         />
@@ -324,7 +344,14 @@ export function Composer() {
                 <Icon name="clockface" />
                 Queue
               </button>
-              <button type="button" class="btn primary small" aria-label="Queue, steer, or stop and send" aria-haspopup="menu" disabled={off || empty} onClick={() => setMenu(!menu)}>
+              <button
+                type="button"
+                class="btn primary small"
+                aria-label="Queue, steer, or stop and send"
+                aria-haspopup="menu"
+                disabled={off || empty}
+                onClick={() => setMenu(!menu)}
+              >
                 <Icon name="chevron-down" />
               </button>
             </span>
@@ -343,7 +370,14 @@ export function Composer() {
 function fileOption(file: FoundFile): Option {
   const at = file.path.lastIndexOf("/");
   const name = file.path.slice(at + 1);
-  return { key: file.uri, word: `@${file.path}`, label: name, dir: at > 0 ? file.path.slice(0, at) : "", icon: "file", share: { type: "file", uri: file.uri } };
+  return {
+    key: file.uri,
+    word: `@${file.path}`,
+    label: name,
+    dir: at > 0 ? file.path.slice(0, at) : "",
+    icon: "file",
+    share: { type: "file", uri: file.uri },
+  };
 }
 
 /** What will be sent along, with a button that takes it away. */

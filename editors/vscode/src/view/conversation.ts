@@ -10,6 +10,7 @@ import type {
   EventNotification,
   GapNotification,
   Info,
+  OpenResult,
   SeqEvent,
   StateChangedNotification,
 } from "../protocol";
@@ -61,7 +62,7 @@ export class Conversation {
     this.waiting = [];
     try {
       await this.host.ask("showConversation", { id: this.id });
-      let opened;
+      let opened: OpenResult;
       this.readOnly = false;
       try {
         opened = await this.host.request("conversation/open", { id: this.id, since: "end" });
@@ -87,7 +88,12 @@ export class Conversation {
     let before: number | undefined = to > 0 ? to + 1 : undefined;
     // A turn is read from its beginning where that is near: its ending counts the steps.
     for (let page = 0; page < 4 && before !== undefined; page++) {
-      const got: { events: SeqEvent[]; prev?: number } = await this.host.request("conversation/events", { id: this.id, before, limit: firstPage, maxBytes });
+      const got: { events: SeqEvent[]; prev?: number } = await this.host.request("conversation/events", {
+        id: this.id,
+        before,
+        limit: firstPage,
+        maxBytes,
+      });
       events = [...got.events, ...events];
       before = got.prev;
       if (got.events.length === 0 || events.some(isTurn)) break;
@@ -165,7 +171,12 @@ export class Conversation {
     try {
       let next: number | undefined = this.fold.seq;
       while (next !== undefined && !this.closed) {
-        const got: { events: SeqEvent[]; next?: number } = await this.host.request("conversation/events", { id: this.id, after: next, limit: 500, maxBytes });
+        const got: { events: SeqEvent[]; next?: number } = await this.host.request("conversation/events", {
+          id: this.id,
+          after: next,
+          limit: 500,
+          maxBytes,
+        });
         if (epoch !== this.epoch) return;
         for (const event of got.events) if (event.seq === this.fold.seq + 1) this.append(event);
         next = got.events.length > 0 ? got.next : undefined;
@@ -224,7 +235,8 @@ export class Conversation {
     }
     // While a run executes its card is not shown, so nothing is asked.
     if (busy(info) && !waits(info)) return;
-    const wanted = (this.changesWanted = JSON.stringify([info.changes, info.status, this.rev]));
+    const wanted = JSON.stringify([info.changes, info.status, this.rev]);
+    this.changesWanted = wanted;
     try {
       const changes = await this.host.request("conversation/changes", { id: this.id });
       if (wanted !== this.changesWanted || this.closed) return;

@@ -1,7 +1,7 @@
 /** Lines of a diff: wrapped, never scrolled sideways, with what can't be seen made visible. */
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
-import { diff, type DiffHunk, type DiffLine } from "../model/diff";
+import { type DiffHunk, type DiffLine, diff } from "../model/diff";
 import { visible } from "../model/visible";
 import type { Diff, Hunk } from "../protocol";
 

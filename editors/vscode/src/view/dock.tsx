@@ -92,7 +92,9 @@ function RunBar({ clock }: { clock: (at: number | undefined) => number | undefin
           <span class="grow clip muted sm" role="status">
             {stopping ? "Stopping…" : info.status === "pausing" ? "Pausing after this step…" : visibleLine(what)}
           </span>
-          {info.status === "pausing" || stopping ? null : <IconButton icon="debug-pause" label="Pause at the next step" onClick={() => void store.pause()} />}
+          {info.status === "pausing" || stopping ? null : (
+            <IconButton icon="debug-pause" label="Pause at the next step" onClick={() => void store.pause()} />
+          )}
         </>
       )}
       <Button small icon="debug-stop" title="Stop now (Escape in the message)" disabled={stopping} onClick={() => void store.stop()}>

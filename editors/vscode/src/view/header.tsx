@@ -49,7 +49,12 @@ export function Header() {
         { icon: "repo-forked", label: "Fork", run: () => void store.fork(c.id) },
         { icon: "output", label: "Open as plain transcript", run: () => void store.host.ask("openTranscript", { id: c.id }) },
         { icon: "export", label: "Export…", run: () => void store.host.ask("exportConversation", { id: c.id }) },
-        { icon: "fold", label: "Condense the history", run: () => void store.try(store.host.request("conversation/condense", { id: c.id })), disabled: c.readOnly },
+        {
+          icon: "fold",
+          label: "Condense the history",
+          run: () => void store.try(store.host.request("conversation/condense", { id: c.id })),
+          disabled: c.readOnly,
+        },
         { icon: "trash", label: "Delete…", run: () => void store.remove(c.id, title) },
       ]
     : [{ icon: "history", label: "All conversations", run: () => store.openHistory() }];
@@ -57,7 +62,14 @@ export function Header() {
     <header class="hd">
       <span class="hd-title">
         <Dot status={info?.status} />
-        <button type="button" class="clip title" title={`${visibleLine(title)}: rename, switch and more`} aria-haspopup="menu" aria-expanded={menu} onClick={() => setMenu(!menu)}>
+        <button
+          type="button"
+          class="clip title"
+          title={`${visibleLine(title)}: rename, switch and more`}
+          aria-haspopup="menu"
+          aria-expanded={menu}
+          onClick={() => setMenu(!menu)}
+        >
           {visibleLine(title)}
         </button>
       </span>
@@ -78,7 +90,8 @@ function Usage({ info }: { info: Info }) {
   const u = figures.usage(info);
   const cost = figures.spent(u);
   const percent = u.window > 0 ? Math.min(100, Math.round((u.context / u.window) * 100)) : 0;
-  const context = u.window > 0 ? `${figures.count(u.context)} of ${figures.count(u.window)} tokens in context` : `${figures.count(u.context)} tokens in context`;
+  const context =
+    u.window > 0 ? `${figures.count(u.context)} of ${figures.count(u.window)} tokens in context` : `${figures.count(u.context)} tokens in context`;
   return (
     <span class="hd-usage meta" title={`${cost} in this conversation · ${figures.count(u.tokens)} tokens in all · ${context}`}>
       {cost}
@@ -87,7 +100,9 @@ function Usage({ info }: { info: Info }) {
         {u.window > 0 && ` of ${figures.count(u.window)}`}
       </span>
       <span class="narrow">· {figures.count(u.context)}</span>
-      {u.window > 0 && <progress class={`gauge ${percent >= 75 ? "full" : ""}`} value={percent} max={100} aria-label={`${percent} percent of the context used`} />}
+      {u.window > 0 && (
+        <progress class={`gauge ${percent >= 75 ? "full" : ""}`} value={percent} max={100} aria-label={`${percent} percent of the context used`} />
+      )}
     </span>
   );
 }
@@ -117,7 +132,12 @@ function Picks({ info }: { info: Info | undefined }) {
         <Icon name="chip" />
         <span class="clip">{visibleLine(modelName(model))}</span>
       </button>
-      <button type="button" class={`pick fix ${never ? "loud" : ""}`} title="When the agent asks before it acts" onClick={() => void store.pickPolicy()}>
+      <button
+        type="button"
+        class={`pick fix ${never ? "loud" : ""}`}
+        title="When the agent asks before it acts"
+        onClick={() => void store.pickPolicy()}
+      >
         <Icon name="shield" />
         <span class="clip">{policy ? words.policyName(policy) : "Policy"}</span>
       </button>

@@ -65,9 +65,7 @@ export function History() {
             const at = dayOf(info, now);
             const head = at !== day;
             day = at;
-            return (
-              <Entry key={info.id} info={info} now={now} day={head ? at : undefined} />
-            );
+            return <Entry key={info.id} info={info} now={now} day={head ? at : undefined} />;
           })}
         </ul>
         {store.list && items.length === 0 && (
@@ -103,7 +101,15 @@ function Entry({ info, now, day }: { info: Info; now: number; day: string | unde
         <Dot status={info.status} />
         <button type="button" class="conv-open" aria-current={on} onClick={() => store.show(info.id)}>
           <span class="t clip">
-            {hits(visibleLine(title), store.listQuery).map((part, i) => (part.hit ? <span key={i} class="hit">{part.text}</span> : part.text))}
+            {hits(visibleLine(title), store.listQuery).map((part, i) =>
+              part.hit ? (
+                <span key={i} class="hit">
+                  {part.text}
+                </span>
+              ) : (
+                part.text
+              ),
+            )}
           </span>
           <span class="m meta clip">{facts.filter(Boolean).map(visibleLine).join(" · ")}</span>
         </button>

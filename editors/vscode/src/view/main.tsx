@@ -17,7 +17,9 @@ document.addEventListener("click", (e) => {
     if (url !== undefined) void store.try(store.host.ask("openLink", { url }));
     else if (file !== undefined) {
       const id = store.conversation?.id;
-      void store.try(store.host.ask("openFile", { uri: file, ...(line && { line: Number(line) }), ...(end && { endLine: Number(end) }), ...(id && { id }) }));
+      void store.try(
+        store.host.ask("openFile", { uri: file, ...(line && { line: Number(line) }), ...(end && { endLine: Number(end) }), ...(id && { id }) }),
+      );
     }
     return;
   }

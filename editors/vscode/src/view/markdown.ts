@@ -31,7 +31,32 @@ import yaml from "highlight.js/lib/languages/yaml";
 import { Marked, type Token, type Tokens } from "marked";
 import { visible, visibleProse } from "../model/visible";
 
-const languages = { bash, c, cpp, csharp, css, diff, dockerfile, go, ini, java, javascript, json, kotlin, lua, makefile, php, python, ruby, rust, sql, swift, typescript, xml, yaml };
+const languages = {
+  bash,
+  c,
+  cpp,
+  csharp,
+  css,
+  diff,
+  dockerfile,
+  go,
+  ini,
+  java,
+  javascript,
+  json,
+  kotlin,
+  lua,
+  makefile,
+  php,
+  python,
+  ruby,
+  rust,
+  sql,
+  swift,
+  typescript,
+  xml,
+  yaml,
+};
 for (const [name, language] of Object.entries(languages)) hljs.registerLanguage(name, language);
 hljs.registerAliases("console", { languageName: "bash" });
 
@@ -49,9 +74,29 @@ export function highlighted(code: string, language: string): string {
 }
 
 const languageOfName: Record<string, string> = {
-  py: "python", ts: "typescript", tsx: "typescript", mts: "typescript", js: "javascript", jsx: "javascript", mjs: "javascript", cjs: "javascript",
-  rs: "rust", rb: "ruby", sh: "bash", zsh: "bash", yml: "yaml", h: "c", hpp: "cpp", cc: "cpp", cs: "csharp", kt: "kotlin", html: "xml", svg: "xml",
-  toml: "ini", mod: "go", jsonc: "json",
+  py: "python",
+  ts: "typescript",
+  tsx: "typescript",
+  mts: "typescript",
+  js: "javascript",
+  jsx: "javascript",
+  mjs: "javascript",
+  cjs: "javascript",
+  rs: "rust",
+  rb: "ruby",
+  sh: "bash",
+  zsh: "bash",
+  yml: "yaml",
+  h: "c",
+  hpp: "cpp",
+  cc: "cpp",
+  cs: "csharp",
+  kt: "kotlin",
+  html: "xml",
+  svg: "xml",
+  toml: "ini",
+  mod: "go",
+  jsonc: "json",
 };
 
 /** The language of a file by its name, as highlight.js calls it. */
@@ -62,13 +107,14 @@ export function languageOf(path: string): string {
   return languageOfName[ext] ?? ext;
 }
 
-const filePath = /^(?:file:\/\/)?(\/?(?:[\w.@+~-]+\/)*[\w.@+-]+\.\w{1,10}|\/?(?:[\w.@+~-]+\/)+[\w.@+-]+)(?::(\d+)(?:[:-](\d+))?|#L(\d+)(?:-L?(\d+))?)?$/;
+const filePath =
+  /^(?:file:\/\/)?(\/?(?:[\w.@+~-]+\/)*[\w.@+-]+\.\w{1,10}|\/?(?:[\w.@+~-]+\/)+[\w.@+-]+)(?::(\d+)(?:[:-](\d+))?|#L(\d+)(?:-L?(\d+))?)?$/;
 
 /** A file and lines that a text names: `src/a.go:12`. A bare word needs a folder or a line to be taken for a file. */
 export function fileOf(text: string): { path: string; line?: number; endLine?: number } | undefined {
   if (text.length > 300) return undefined;
   const m = filePath.exec(text);
-  if (!m || !m[1]) return undefined;
+  if (!m?.[1]) return undefined;
   const line = m[2] ?? m[4];
   if (!m[1].includes("/") && line === undefined) return undefined;
   if (m[1].includes("/") && !/\.\w{1,10}$/.test(m[1]) && line === undefined) return undefined;
@@ -118,7 +164,8 @@ marked.use({
       return `<h3 class="h${token.depth}">${this.parser.parseInline(token.tokens)}</h3>`;
     },
     table(token: Tokens.Table) {
-      const row = (cells: Tokens.TableCell[], tag: string) => `<tr>${cells.map((cell) => `<${tag}>${this.parser.parseInline(cell.tokens)}</${tag}>`).join("")}</tr>`;
+      const row = (cells: Tokens.TableCell[], tag: string) =>
+        `<tr>${cells.map((cell) => `<${tag}>${this.parser.parseInline(cell.tokens)}</${tag}>`).join("")}</tr>`;
       return `<div class="table"><table><thead>${row(token.header, "th")}</thead><tbody>${token.rows.map((cells) => row(cells, "td")).join("")}</tbody></table></div>`;
     },
   },
@@ -126,7 +173,10 @@ marked.use({
 
 /** A code block with its buttons; the page's one listener knows them by `data-do`. */
 function codeBlock(code: string, info: string): string {
-  const language = info.trim().split(/[\s:,{]/, 1)[0]!.toLowerCase();
+  const language = info
+    .trim()
+    .split(/[\s:,{]/, 1)[0]!
+    .toLowerCase();
   const file = /[\s:]([\w./-]+\.\w+)/.exec(info)?.[1];
   const label = [language, file].filter(Boolean).join(" · ");
   const button = (what: string, icon: string, title: string) =>
@@ -138,12 +188,19 @@ function codeBlock(code: string, info: string): string {
   );
 }
 
+const safe = "class title start data-file data-line data-end data-do data-language type aria-label aria-hidden tabindex".split(" ");
 const allowed = {
   ALLOWED_TAGS: "p br hr em strong del s code pre a ul ol li blockquote h3 table thead tbody tr th td div span figure header button i".split(" "),
-  ALLOWED_ATTR: "class href title start data-file data-line data-end data-url data-do data-language type aria-label aria-hidden tabindex".split(" "),
-  ALLOWED_URI_REGEXP: /^#$/,
+  // What is in href and data-url has to be a link; the others are no addresses.
+  ALLOWED_ATTR: ["href", "data-url", ...safe],
+  ADD_URI_SAFE_ATTR: safe,
   ALLOW_DATA_ATTR: false,
 };
+
+// No link leads anywhere by itself: the page's listener gives it to the host.
+DOMPurify.addHook("afterSanitizeAttributes", (node) => {
+  if (node.hasAttribute("href") && node.getAttribute("href") !== "#") node.removeAttribute("href");
+});
 
 export function sanitised(html: string): string {
   return DOMPurify.sanitize(html, allowed);

@@ -63,7 +63,8 @@ function content(schema: Schema, values: Record<string, Value>): { content?: Rec
     else if (choices) out[name] = choices[Number(value)]?.value;
     else if (type === "number" || type === "integer") {
       const n = Number(value);
-      if (Number.isNaN(n) || (type === "integer" && !Number.isInteger(n))) return { missing: `${label} must be ${type === "integer" ? "a whole number" : "a number"}` };
+      if (Number.isNaN(n) || (type === "integer" && !Number.isInteger(n)))
+        return { missing: `${label} must be ${type === "integer" ? "a whole number" : "a number"}` };
       out[name] = n;
     } else out[name] = value;
   }
@@ -110,7 +111,16 @@ export function Question({ pending }: { pending: Pending }) {
         }}
       >
         {fields.map(([name, field]) => (
-          <FormField key={name} id={`${pending.requestId}-${name}`} name={name} field={field} bare={single} value={values[name]} set={(value) => set(name, value)} submit={() => void reply("accept")} />
+          <FormField
+            key={name}
+            id={`${pending.requestId}-${name}`}
+            name={name}
+            field={field}
+            bare={single}
+            value={values[name]}
+            set={(value) => set(name, value)}
+            submit={() => void reply("accept")}
+          />
         ))}
         {problem && (
           <p class="err" role="alert">
@@ -177,7 +187,13 @@ function FormField(props: { id: string; name: string; field: Field; bare: boolea
       </label>
       {help}
       {number || field.format ? (
-        <input id={id} class="field" inputMode={number ? "decimal" : undefined} value={String(value ?? "")} onInput={(e) => set(e.currentTarget.value)} />
+        <input
+          id={id}
+          class="field"
+          inputMode={number ? "decimal" : undefined}
+          value={String(value ?? "")}
+          onInput={(e) => set(e.currentTarget.value)}
+        />
       ) : (
         <textarea
           id={id}

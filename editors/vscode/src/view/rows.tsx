@@ -1,8 +1,8 @@
 /** One component for each kind of row. */
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { plural } from "../model/figures";
 import * as figures from "../model/figures";
+import { plural } from "../model/figures";
 import { type GroupItem, nameAndFolder, spoken, summary } from "../model/list";
 import type { Row } from "../model/row";
 import { terminalText, visible, visibleLine, visibleProse } from "../model/visible";
@@ -39,7 +39,7 @@ export function Images({ urls }: { urls: string[] | undefined }) {
   return (
     <div class="images">
       {shown.map((url, i) => (
-        <img key={i} src={url} alt={`Image ${i + 1} of ${shown.length}`} />
+        <img key={i} src={url} alt={`Attached, ${i + 1} of ${shown.length}`} />
       ))}
     </div>
   );
@@ -57,7 +57,9 @@ export function UserRow({ row, busy }: { row: Row; busy: boolean }) {
     <article class="you" aria-label="You">
       {((row.context?.length ?? 0) > 0 || (row.skills?.length ?? 0) > 0) && (
         <div class="chips">
-          {row.context?.map((word, i) => <ContextChip key={i} word={word} />)}
+          {row.context?.map((word, i) => (
+            <ContextChip key={i} word={word} />
+          ))}
           {row.skills?.map((skill) => (
             <span key={skill} class="chip" title={`The skill ${visibleLine(skill)} was shown to the model`}>
               <Icon name="lightbulb" />
@@ -71,8 +73,15 @@ export function UserRow({ row, busy }: { row: Row; busy: boolean }) {
       {text.length > longMessage && <Link onClick={() => store.setOpen(row.id, !open)}>{open ? "Show less" : "Show all"}</Link>}
       {!busy && conversation && !conversation.readOnly && row.seq !== undefined && (
         <span class="you-acts">
-          <IconButton icon="discard" label="Go back to before this message and edit it" title="Edit: go back to before this message. What came after stays on its own branch." onClick={() => void store.rewind(row.parent, row.text ?? "")} />
-          {row.parent && <IconButton icon="repo-forked" label="Fork from before this message" onClick={() => void store.fork(conversation.id, row.parent)} />}
+          <IconButton
+            icon="discard"
+            label="Go back to before this message and edit it"
+            title="Edit: go back to before this message. What came after stays on its own branch."
+            onClick={() => void store.rewind(row.parent, row.text ?? "")}
+          />
+          {row.parent && (
+            <IconButton icon="repo-forked" label="Fork from before this message" onClick={() => void store.fork(conversation.id, row.parent)} />
+          )}
         </span>
       )}
     </article>
@@ -119,7 +128,7 @@ export function ThinkingRow({ row }: { row: Row }) {
       summary={
         <>
           {row.streaming ? <Spinner /> : <Icon name="chevron-right" class="tw" />}
-          <span class="verb">{verb}</span>
+          <span class="verb">{verb}</span>{" "}
           <span class="obj muted clip">{open ? "" : firstLine(row.streaming ? (text.split("\n").at(-1) ?? "") : text)}</span>
         </>
       }
@@ -168,11 +177,11 @@ export function StepRow({ row, clock }: { row: Row; clock: (at: number | undefin
         <>
           {running ? <Spinner /> : <Icon name={icon} class={colour} />}
           <span class="vh">{running ? "Running" : word}: </span>
-          <span class="verb">{spoken(row)}</span>
+          <span class="verb">{spoken(row)}</span>{" "}
           {path ? (
             <span class="obj" title={visible(row.object ?? "")}>
               {visibleLine(path.name)}
-              {path.folder && <span class="dir">{visibleLine(path.folder)}</span>}
+              {path.folder && <span class="dir"> {visibleLine(path.folder)}</span>}
             </span>
           ) : (
             <span class={`obj ${row.verb === "Run" || row.verb === "Search" ? "mono" : ""}`} title={visible(row.object ?? "").slice(0, 500)}>
@@ -227,12 +236,15 @@ function StepBody({ row, store }: { row: Row; store: Store }) {
     }
     setAll(true);
   };
-  const facts = [row.summary, lines.length > 0 && (more > 0 ? `last ${shown.length} of ${plural(lines.length, "line")}` : plural(lines.length, "line"))];
+  const facts = [
+    row.summary,
+    lines.length > 0 && (more > 0 ? `last ${shown.length} of ${plural(lines.length, "line")}` : plural(lines.length, "line")),
+  ];
   return (
     <>
       <Images urls={row.images} />
       <div class="term">
-        <pre tabIndex={0} aria-label="Output">
+        <pre tabIndex={0}>
           {command && (
             <>
               <span class="cmd">$ </span>
@@ -244,10 +256,17 @@ function StepBody({ row, store }: { row: Row; store: Store }) {
           {row.status === "running" && <span class="caret" />}
         </pre>
         <footer>
-          <span class="meta">{facts.filter(Boolean).map((fact) => visibleLine(String(fact))).join(" · ")}</span>
+          <span class="meta">
+            {facts
+              .filter(Boolean)
+              .map((fact) => visibleLine(String(fact)))
+              .join(" · ")}
+          </span>
           {(more > 0 || (row.blob && whole === undefined)) && <Link onClick={() => void showAll()}>Show all</Link>}
           {lines.length > 0 && row.status !== "running" && <Link onClick={() => store.copy(whole ?? row.result ?? "")}>Copy</Link>}
-          {row.verb === "Run" && store.conversation && <Link onClick={() => void store.host.ask("openTerminal", { id: store.conversation!.id })}>Open in terminal</Link>}
+          {row.verb === "Run" && store.conversation && (
+            <Link onClick={() => void store.host.ask("openTerminal", { id: store.conversation!.id })}>Open in terminal</Link>
+          )}
         </footer>
       </div>
     </>
@@ -315,8 +334,7 @@ export function GroupRow({ group }: { group: GroupItem }) {
       summary={
         <>
           <Icon name="chevron-right" class="tw" />
-          <span class="verb">{steps}</span>
-          <span class="obj muted clip">{parts}</span>
+          <span class="verb">{steps}</span> <span class="obj muted clip">{parts}</span>
           {failed && <span class="res err">{failed}</span>}
         </>
       }

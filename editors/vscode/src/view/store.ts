@@ -543,7 +543,11 @@ export class Store {
     return at !== undefined && Date.now() - at >= armAfter;
   }
 
-  async confirm(pending: Pending, decision: "approve" | "reject", more: { reason?: string; remember?: "conversation" | "workspace" } = {}): Promise<void> {
+  async confirm(
+    pending: Pending,
+    decision: "approve" | "reject",
+    more: { reason?: string; remember?: "conversation" | "workspace" } = {},
+  ): Promise<void> {
     const c = this.conversation;
     if (!c || !this.armed(pending.requestId)) return;
     const { reason, remember } = more;
@@ -730,7 +734,8 @@ export class Store {
   }
 
   private get openById(): Map<string, boolean> {
-    return (this.openMap ??= new Map(this.saved.open ?? []));
+    this.openMap ??= new Map(this.saved.open ?? []);
+    return this.openMap;
   }
   private openMap: Map<string, boolean> | undefined;
 

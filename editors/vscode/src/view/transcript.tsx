@@ -142,7 +142,8 @@ export class Transcript extends Component<Props, State> {
     const fresh = this.fresh();
     const wide = start < this.state.start || end > this.state.end || end - start < (this.state.end - this.state.start) / 2;
     if (wide || fresh !== this.state.fresh) this.setState({ ...(wide ? { start, end } : { start: this.state.start, end: this.state.end }), fresh });
-    if (el.scrollTop < nearTop && this.props.older && !this.props.loadingOlder && this.props.items.length > 0 && this.scrolled) this.props.loadOlder();
+    if (el.scrollTop < nearTop && this.props.older && !this.props.loadingOlder && this.props.items.length > 0 && this.scrolled)
+      this.props.loadOlder();
   }
 
   /** The reader has moved: only then are older pages read by themselves. */

@@ -38,7 +38,11 @@ export function Welcome() {
     {
       done: model,
       title: model ? "Model chosen" : setup?.model ? "Give it a key" : "Choose a model",
-      body: model ? modelName(setup.model) : setup?.model ? `${modelName(setup.model)} needs a key. It goes to the editor's secret store, never to settings.` : "The key goes to the editor's secret store, never to settings.",
+      body: model
+        ? modelName(setup.model)
+        : setup?.model
+          ? `${modelName(setup.model)} needs a key. It goes to the editor's secret store, never to settings.`
+          : "The key goes to the editor's secret store, never to settings.",
       acts: !model && (
         <>
           {setup?.model ? (
@@ -131,7 +135,10 @@ export function Empty() {
               <button
                 type="button"
                 onClick={() => {
-                  store.setDraft({ text: problems.items.length === 1 ? "Fix this problem" : "Fix these problems", shares: [{ type: "diagnostics", ...problems }] });
+                  store.setDraft({
+                    text: problems.items.length === 1 ? "Fix this problem" : "Fix these problems",
+                    shares: [{ type: "diagnostics", ...problems }],
+                  });
                   store.focusWanted++;
                 }}
               >

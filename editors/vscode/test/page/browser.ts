@@ -1,6 +1,7 @@
 /** The built view in a plain Chromium: a page for a scene, a theme and a width. */
-import { createServer, type Server } from "node:http";
+
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -17,7 +18,9 @@ const policy = "default-src 'none'; img-src data:; font-src 'self'; style-src 's
 
 const types: Record<string, string> = { ".js": "text/javascript", ".css": "text/css", ".ttf": "font/ttf" };
 
-const executable = [process.env.AGENT_RPC_CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => path && existsSync(path));
+const executable = [process.env.AGENT_RPC_CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
+  (path) => path && existsSync(path),
+);
 
 let server: Server | undefined;
 let browser: Browser | undefined;
@@ -102,9 +105,7 @@ export async function open(scene: Scene, look: Look = {}): Promise<Page> {
 
 /** Waits for the painting that belongs to what was sent so far. */
 export async function painted(tab: Page): Promise<void> {
-  await tab.evaluate(
-    () => new Promise<void>((resolve) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(() => resolve())), 60)),
-  );
+  await tab.evaluate(() => new Promise<void>((resolve) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(() => resolve())), 60)));
 }
 
 /** What must hold of every page: no errors, no violation of the policy, nothing that overflows sideways. */
@@ -118,10 +119,12 @@ export async function sound(tab: Page): Promise<string[]> {
         const style = getComputedStyle(el);
         if (style.display === "none" || el.closest(".vh") || el.closest(".table") || el.closest(".track")) continue;
         const box = el.getBoundingClientRect();
-        if (box.width > 0 && (box.right > wide + 0.5 || box.left < -0.5)) out.push(`overflows: ${el.className || el.tagName} ${Math.round(box.left)}..${Math.round(box.right)} of ${wide}`);
+        if (box.width > 0 && (box.right > wide + 0.5 || box.left < -0.5))
+          out.push(`overflows: ${el.className || el.tagName} ${Math.round(box.left)}..${Math.round(box.right)} of ${wide}`);
         if (el.scrollWidth > el.clientWidth + 1 && ["auto", "scroll"].includes(style.overflowX)) out.push(`scrolls sideways: ${el.className}`);
       }
-      for (const el of document.querySelectorAll("[style]")) if (el.getAttribute("style")!.trim() !== "" && !el.matches(".space, textarea")) out.push(`inline style: ${el.outerHTML.slice(0, 80)}`);
+      for (const el of document.querySelectorAll("[style]"))
+        if (el.getAttribute("style")!.trim() !== "" && !el.matches(".space, textarea")) out.push(`inline style: ${el.outerHTML.slice(0, 80)}`);
       for (const el of document.querySelectorAll<HTMLElement>("button, input, textarea, select, [role=option]")) {
         const name = el.getAttribute("aria-label") || el.textContent?.trim() || (el as HTMLInputElement).labels?.[0]?.textContent?.trim();
         if (!name) out.push(`without a name: ${el.outerHTML.slice(0, 100)}`);
@@ -176,7 +179,11 @@ export async function faint(tab: Page): Promise<string[]> {
       fore[3] *= opacity;
       const [a, b] = [light(over(fore, back)), light(back)];
       const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-      if (ratio < 4.5) out.set(`${el.className}|${el.parentElement?.className}`, `${ratio.toFixed(2)}:1 “${text.slice(0, 30)}” in ${el.tagName}.${el.className} in .${el.parentElement?.className}`);
+      if (ratio < 4.5)
+        out.set(
+          `${el.className}|${el.parentElement?.className}`,
+          `${ratio.toFixed(2)}:1 “${text.slice(0, 30)}” in ${el.tagName}.${el.className} in .${el.parentElement?.className}`,
+        );
     }
     return [...out.values()];
   });

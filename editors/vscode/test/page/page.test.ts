@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import type { Page } from "playwright-core";
@@ -20,7 +20,10 @@ const themes = ["dark", "light", "hc"] as const;
 
 function recorded(name: string): Line[] {
   const text = readFileSync(join(ROOT, "testdata/conversations", `${name}.jsonl`), "utf8");
-  return text.split("\n").filter(Boolean).map((line) => JSON.parse(line) as Line);
+  return text
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Line);
 }
 const recordings = readdirSync(join(ROOT, "testdata/conversations"))
   .filter((name) => name.endsWith(".jsonl"))
@@ -48,7 +51,14 @@ const states: Record<string, { scene: () => Scene; act?: (tab: Page) => Promise<
       await tab.getByLabel("Reason").fill("Keep 1.24 pinned, only add the generate step");
     },
   },
-  question: { scene: () => scenes.asked({ type: "object", properties: { answer: { type: "string", title: "Answer", enum: ["PostgreSQL in a container", "SQLite in memory", "None: fakes only"] } }, required: ["answer"] }) },
+  question: {
+    scene: () =>
+      scenes.asked({
+        type: "object",
+        properties: { answer: { type: "string", title: "Answer", enum: ["PostgreSQL in a container", "SQLite in memory", "None: fakes only"] } },
+        required: ["answer"],
+      }),
+  },
   finished: {
     scene: scenes.finished,
     act: async (tab) => {
@@ -65,18 +75,53 @@ const states: Record<string, { scene: () => Scene; act?: (tab: Page) => Promise<
       for (const name of [/Thought/, /Edited dispatcher.go/]) await tab.locator(".step button", { hasText: name }).first().click();
     },
   },
-  "error-key": { scene: () => scenes.ended({ status: "error", stopReason: "error" }, { code: "LLMAuthenticationError", detail: "anthropic: invalid x-api-key (HTTP 401)", kind: "auth", user_action: "settings" }) },
-  "step-limit": { scene: () => scenes.ended({ status: "error", stopReason: "max_iterations" }, { code: "MaxIterationsReached", detail: "limit", kind: "config", user_action: "none" }) },
-  budget: { scene: () => scenes.ended({ status: "error", stopReason: "budget", maxBudgetPerRun: 0.4 }, { code: "MaxBudgetReached", detail: "budget", kind: "config", user_action: "none" }) },
-  stuck: { scene: () => scenes.ended({ status: "stuck", stopReason: "stuck", error: { code: "Stuck", message: "The same command four times.", classification: { kind: "", retryable: false, user_action: "none" } } }) },
+  "error-key": {
+    scene: () =>
+      scenes.ended(
+        { status: "error", stopReason: "error" },
+        { code: "LLMAuthenticationError", detail: "anthropic: invalid x-api-key (HTTP 401)", kind: "auth", user_action: "settings" },
+      ),
+  },
+  "step-limit": {
+    scene: () =>
+      scenes.ended(
+        { status: "error", stopReason: "max_iterations" },
+        { code: "MaxIterationsReached", detail: "limit", kind: "config", user_action: "none" },
+      ),
+  },
+  budget: {
+    scene: () =>
+      scenes.ended(
+        { status: "error", stopReason: "budget", maxBudgetPerRun: 0.4 },
+        { code: "MaxBudgetReached", detail: "budget", kind: "config", user_action: "none" },
+      ),
+  },
+  stuck: {
+    scene: () =>
+      scenes.ended({
+        status: "stuck",
+        stopReason: "stuck",
+        error: { code: "Stuck", message: "The same command four times.", classification: { kind: "", retryable: false, user_action: "none" } },
+      }),
+  },
   stopped: { scene: () => scenes.ended({ status: "paused", stopReason: "interrupted" }) },
   "server-stopped": {
     scene: scenes.finished,
-    act: (tab) => tab.evaluate(() => window.fake.tell({ type: "server", server: { state: "stopped", message: "It was restarted 5 times in a minute.", remedy: "The log says why." } })),
+    act: (tab) =>
+      tab.evaluate(() =>
+        window.fake.tell({
+          type: "server",
+          server: { state: "stopped", message: "It was restarted 5 times in a minute.", remedy: "The log says why." },
+        }),
+      ),
   },
   hostile: { scene: () => scenes.text(scenes.hostile) },
   welcome: { scene: () => ({ init: { id: null, setup: { model: "", key: false, folder: true, trusted: true } } }) },
-  missing: { scene: () => ({ init: { id: null, server: { state: "missing", message: "No agent-rpc was found.", remedy: "Set agentRpc.server.path, or install it." } } }) },
+  missing: {
+    scene: () => ({
+      init: { id: null, server: { state: "missing", message: "No agent-rpc was found.", remedy: "Set agentRpc.server.path, or install it." } },
+    }),
+  },
   empty: {
     scene: () => ({
       list: scenes.listed(),
@@ -84,7 +129,10 @@ const states: Record<string, { scene: () => Scene; act?: (tab: Page) => Promise<
         id: null,
         context: {
           file: { uri: "file:///home/ada/greet/dispatcher.go" },
-          problems: { uri: "file:///home/ada/greet/dispatcher.go", items: [{ range: { start: { line: 1, character: 0 }, end: { line: 1, character: 4 } }, message: "result of client.Do is not checked" }] },
+          problems: {
+            uri: "file:///home/ada/greet/dispatcher.go",
+            items: [{ range: { start: { line: 1, character: 0 }, end: { line: 1, character: 4 } }, message: "result of client.Do is not checked" }],
+          },
         },
       },
     }),
@@ -111,8 +159,15 @@ const states: Record<string, { scene: () => Scene; act?: (tab: Page) => Promise<
         window.fake.tell({
           type: "context",
           context: {
-            selection: { uri: "file:///home/ada/payments-api/internal/webhook/dispatcher.go", range: { start: { line: 40, character: 0 }, end: { line: 58, character: 0 } }, text: "x" },
-            problems: { uri: "file:///home/ada/payments-api/a.go", items: [{ range: { start: { line: 0, character: 0 }, end: { line: 0, character: 1 } }, message: "m" }] },
+            selection: {
+              uri: "file:///home/ada/payments-api/internal/webhook/dispatcher.go",
+              range: { start: { line: 40, character: 0 }, end: { line: 58, character: 0 } },
+              text: "x",
+            },
+            problems: {
+              uri: "file:///home/ada/payments-api/a.go",
+              items: [{ range: { start: { line: 0, character: 0 }, end: { line: 0, character: 1 } }, message: "m" }],
+            },
           },
         }),
       );
@@ -133,7 +188,13 @@ const states: Record<string, { scene: () => Scene; act?: (tab: Page) => Promise<
 function more(from: number, n: number): SeqEvent[] {
   return Array.from({ length: n }, (_, i) => ({
     seq: from + i + 1,
-    event: { id: `new-${i}`, kind: "MessageEvent", source: "agent", timestamp: "2026-11-26T14:02:00", llm_message: { content: [{ type: "text", text: `New text ${i}` }] } },
+    event: {
+      id: `new-${i}`,
+      kind: "MessageEvent",
+      source: "agent",
+      timestamp: "2026-11-26T14:02:00",
+      llm_message: { content: [{ type: "text", text: `New text ${i}` }] },
+    },
   })) as SeqEvent[];
 }
 
@@ -268,7 +329,9 @@ test("what is remembered is what was ticked", { skip }, async () => {
   await tab.getByLabel("Where it is remembered").selectOption("workspace");
   await tab.getByRole("button", { name: "Approve all 3" }).click();
   await tab.clock.runFor(50);
-  assert.deepEqual(await asked(tab, "conversation/confirm"), [{ id: scenes.info.id, requestId: "ask-1", decision: "approve", remember: { scope: "workspace" } }]);
+  assert.deepEqual(await asked(tab, "conversation/confirm"), [
+    { id: scenes.info.id, requestId: "ask-1", decision: "approve", remember: { scope: "workspace" } },
+  ]);
   await close(tab);
 });
 
@@ -279,7 +342,14 @@ test("a question is a form of its schema", { skip }, async () => {
     properties: {
       name: { type: "string", title: "Name" },
       port: { type: "integer", title: "Port" },
-      kind: { type: "string", title: "Kind", oneOf: [{ const: "a", title: "Alpha" }, { const: "b", title: "Beta" }] },
+      kind: {
+        type: "string",
+        title: "Kind",
+        oneOf: [
+          { const: "a", title: "Alpha" },
+          { const: "b", title: "Beta" },
+        ],
+      },
       tags: { type: "array", title: "Tags", items: { enum: ["x", "y"] } },
       dry: { type: "boolean", title: "Dry run" },
     },
@@ -301,7 +371,9 @@ test("a question is a form of its schema", { skip }, async () => {
   await tab.getByLabel("Dry run").check();
   await tab.locator(".question").getByRole("button", { name: "Answer" }).click();
   await tab.clock.runFor(60);
-  assert.deepEqual(await asked(tab, "conversation/answer"), [{ id: scenes.info.id, requestId: "ask-2", action: "accept", content: { name: "db", port: 5432, kind: "b", tags: ["y"], dry: true } }]);
+  assert.deepEqual(await asked(tab, "conversation/answer"), [
+    { id: scenes.info.id, requestId: "ask-2", action: "accept", content: { name: "db", port: 5432, kind: "b", tags: ["y"], dry: true } },
+  ]);
   await close(tab);
 });
 
@@ -316,13 +388,17 @@ test("nothing of a stranger's text is carried out or fetched", { skip }, async (
     assert.equal(await tab.locator(selector).count(), 0, selector);
   }
   const text = await tab.locator(".md").innerText();
-  for (const shown of ["<script>window.hacked = 1</script>", "onclick", "\\u202egnp.exe", "\\x1b[31mred", "zero\\u200bwidth"]) assert.ok(text.includes(shown), shown);
+  for (const shown of ["<script>window.hacked = 1</script>", "onclick", "\\u202egnp.exe", "\\x1b[31mred", "zero\\u200bwidth"])
+    assert.ok(text.includes(shown), shown);
   for (const link of await tab.locator(".md a").all()) await link.click();
   await painted(tab);
   assert.equal(await tab.evaluate(() => window.hacked), undefined);
   assert.deepEqual(requests, []);
   const links = (await asked(tab, "openLink")).map((m) => m.url);
-  assert.ok(links.every((url) => /^(https?|mailto):/.test(String(url))), JSON.stringify(links));
+  assert.ok(
+    links.every((url) => /^(https?|mailto):/.test(String(url))),
+    JSON.stringify(links),
+  );
   await close(tab);
 });
 
@@ -404,7 +480,10 @@ test("the list stays at the bottom only while the reader is there; else it count
   assert.ok((await position()).below < 2);
   await tab.locator(".log").evaluate((el) => el.scrollBy(0, -1200));
   await painted(tab);
-  const seen = await tab.locator(".row[data-id]").nth(8).evaluate((el) => ({ id: (el as HTMLElement).dataset.id!, top: el.getBoundingClientRect().top }));
+  const seen = await tab
+    .locator(".row[data-id]")
+    .nth(8)
+    .evaluate((el) => ({ id: (el as HTMLElement).dataset.id!, top: el.getBoundingClientRect().top }));
   await add(more(403, 12).map((e, i) => ({ ...e, event: { ...(e.event as object), id: `later-${i}` } })));
   assert.equal(await tab.locator(".jump").innerText(), "12 new");
   const now = await tab.locator(`.row[data-id="${seen.id}"]`).evaluate((el) => el.getBoundingClientRect().top);
@@ -426,7 +505,13 @@ test("a gap is filled, a new epoch is read anew", { skip }, async () => {
   await painted(tab);
   assert.ok((await tab.locator(".rows").innerText()).includes("New text 2"));
   // And one that nobody tells: the next event shows it.
-  await tab.evaluate((all) => all.forEach((e, i) => window.fake.append(e as SeqEvent, i === 2)), more(63, 3).map((e, i) => ({ ...e, event: { ...(e.event as object), id: `x-${i}`, llm_message: { content: [{ type: "text", text: `Untold ${i}` }] } } })));
+  await tab.evaluate(
+    (all) => all.forEach((e, i) => window.fake.append(e as SeqEvent, i === 2)),
+    more(63, 3).map((e, i) => ({
+      ...e,
+      event: { ...(e.event as object), id: `x-${i}`, llm_message: { content: [{ type: "text", text: `Untold ${i}` }] } },
+    })),
+  );
   await painted(tab);
   const text = await tab.locator(".rows").innerText();
   for (const i of [0, 1, 2]) assert.ok(text.includes(`Untold ${i}`));
@@ -453,7 +538,15 @@ test("messages: send, queue, steer, take back, stop", { skip }, async () => {
   assert.deepEqual({ ...first, messageId: undefined }, { id: scenes.info.id, message: "Go on", messageId: undefined, run: true, whenBusy: "queue" });
   assert.equal(await field.inputValue(), "");
 
-  await tab.evaluate(() => window.fake.become({ status: "running", stopReason: undefined, queued: [{ messageId: "q1", message: { role: "user", content: [{ type: "text", text: "Also this", cache_prompt: false }], thinking_blocks: [] } }] }));
+  await tab.evaluate(() =>
+    window.fake.become({
+      status: "running",
+      stopReason: undefined,
+      queued: [
+        { messageId: "q1", message: { role: "user", content: [{ type: "text", text: "Also this", cache_prompt: false }], thinking_blocks: [] } },
+      ],
+    }),
+  );
   await tab.clock.runFor(100);
   await field.fill("Rather that");
   await field.press("Control+Enter");
@@ -479,7 +572,10 @@ test("messages: send, queue, steer, take back, stop", { skip }, async () => {
 });
 
 test("a message that is refused stays, with the remedy", { skip }, async () => {
-  const scene = { ...scenes.finished(), refuse: { "conversation/sendMessage": { code: -31005, message: "no key for anthropic", data: { kind: "auth_required" } } } };
+  const scene = {
+    ...scenes.finished(),
+    refuse: { "conversation/sendMessage": { code: -31005, message: "no key for anthropic", data: { kind: "auth_required" } } },
+  };
   const tab = await open(scene, { clock: scenes.clock });
   await tab.locator("textarea").fill("Go on");
   await tab.locator("textarea").press("Enter");
@@ -552,7 +648,11 @@ test("changes: keep and undo for all, a file and a hunk; in the card of an edit 
   await tab.getByRole("button", { name: "Undo all", exact: true }).click();
   await painted(tab);
   assert.deepEqual(await asked(tab, "conversation/keepChanges"), [{ id, uri: "file:///home/ada/payments-api/internal/webhook/backoff.go" }]);
-  assert.deepEqual(await asked(tab, "conversation/undoChanges"), [{ id, uri: "file:///home/ada/payments-api/.github/workflows/release.yml" }, { id, uri, hunks: ["d1"] }, { id }]);
+  assert.deepEqual(await asked(tab, "conversation/undoChanges"), [
+    { id, uri: "file:///home/ada/payments-api/.github/workflows/release.yml" },
+    { id, uri, hunks: ["d1"] },
+    { id },
+  ]);
   await tab.locator(".group button").last().click();
   await painted(tab);
   await tab.locator(".step button", { hasText: "Edited dispatcher.go" }).first().click();
@@ -566,7 +666,12 @@ test("changes: keep and undo for all, a file and a hunk; in the card of an edit 
 test("a long output is fetched when it is wanted", { skip }, async () => {
   const log = new scenes.Log().user("Go");
   const blob = { blob: "event-3/observation/content/0/text", size: 50_000, head: "first line\n", tail: "\nlast line" };
-  log.call("execute", "Run make", { input: { kind: "TerminalAction", command: "make" }, result: blob as unknown as string, failed: true, summary: "exit 2" });
+  log.call("execute", "Run make", {
+    input: { kind: "TerminalAction", command: "make" },
+    result: blob as unknown as string,
+    failed: true,
+    summary: "exit 2",
+  });
   const tab = await open(log.scene({ status: "paused", stopReason: "interrupted" }));
   assert.ok((await tab.locator(".term").innerText()).includes("bytes are not shown"));
   await tab.locator(".term").getByRole("button", { name: "Show all" }).click();
@@ -581,12 +686,16 @@ test("streaming text is painted at most every 50 ms", { skip }, async () => {
   const tab = await open(scene, { clock: scenes.clock });
   await tab.evaluate(() => {
     window.seen = [];
-    new MutationObserver(() => window.seen!.push(document.querySelector(".md.streaming")?.textContent ?? "")).observe(document.querySelector(".rows")!, { subtree: true, childList: true, characterData: true });
+    new MutationObserver(() => window.seen!.push(document.querySelector(".md.streaming")?.textContent ?? "")).observe(
+      document.querySelector(".rows")!,
+      { subtree: true, childList: true, characterData: true },
+    );
   });
   let offset = 0;
   for (let i = 0; i < 100; i++) {
     await tab.evaluate(
-      ({ id, offset, i }) => window.fake.notify("conversation/delta", { id, runId: "r1", target: { messageId: "m9" }, stream: "text", offset, text: `word${i} ` }),
+      ({ id, offset, i }) =>
+        window.fake.notify("conversation/delta", { id, runId: "r1", target: { messageId: "m9" }, stream: "text", offset, text: `word${i} ` }),
       { id: scenes.info.id, offset, i },
     );
     offset += `word${i} `.length;
@@ -594,7 +703,10 @@ test("streaming text is painted at most every 50 ms", { skip }, async () => {
   }
   await tab.clock.runFor(100);
   const texts = new Set(await tab.evaluate(() => window.seen!));
-  assert.ok([...texts].some((text) => text.includes("word99")), "the last word is there");
+  assert.ok(
+    [...texts].some((text) => text.includes("word99")),
+    "the last word is there",
+  );
   assert.ok(texts.size <= 14, `${texts.size} paintings in half a second`);
   await close(tab);
 });
@@ -607,7 +719,8 @@ test("by keys alone: every control is reached, menus give the focus back", { ski
     const at = await tab.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.textContent?.trim() ?? "");
     order.push(at);
   }
-  for (const name of ["Keep all", "Undo all…", "Message", "Add a file", "Attach an image", "Transcript"]) assert.ok(order.includes(name), `${name} in ${order.join(" | ")}`);
+  for (const name of ["Keep all", "Undo all…", "Message", "Add a file", "Attach an image", "Transcript"])
+    assert.ok(order.includes(name), `${name} in ${order.join(" | ")}`);
   await tab.locator(".title").focus();
   await tab.keyboard.press("Enter");
   await painted(tab);

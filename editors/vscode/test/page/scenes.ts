@@ -21,7 +21,10 @@ export const info: Info = {
   llms: [{ usageId: "agent", model: "anthropic/claude-sonnet-5" }],
   stats: {
     usage_to_metrics: {
-      agent: { accumulated_cost: 0.42, accumulated_token_usage: { prompt_tokens: 52000, completion_tokens: 6100, per_turn_token: 38000, context_window: 200000 } },
+      agent: {
+        accumulated_cost: 0.42,
+        accumulated_token_usage: { prompt_tokens: 52000, completion_tokens: 6100, per_turn_token: 38000, context_window: 200000 },
+      },
     },
   },
   pending: [],
@@ -52,12 +55,30 @@ export class Log {
   }
 
   agent(text: string, reasoning?: string): this {
-    this.add({ kind: "MessageEvent", source: "agent", llm_message: { role: "assistant", content: [{ type: "text", text }], reasoning_content: reasoning, thinking_blocks: [] } });
+    this.add({
+      kind: "MessageEvent",
+      source: "agent",
+      llm_message: { role: "assistant", content: [{ type: "text", text }], reasoning_content: reasoning, thinking_blocks: [] },
+    });
     return this;
   }
 
   /** A call; `result` absent leaves it open. Returns the id of its action. */
-  call(kind: string, title: string, more: { input?: unknown; result?: string; failed?: boolean; summary?: string; diff?: Diff; risk?: string; thought?: string; reasoning?: string; observation?: unknown } = {}): string {
+  call(
+    kind: string,
+    title: string,
+    more: {
+      input?: unknown;
+      result?: string;
+      failed?: boolean;
+      summary?: string;
+      diff?: Diff;
+      risk?: string;
+      thought?: string;
+      reasoning?: string;
+      observation?: unknown;
+    } = {},
+  ): string {
     const call = `call-${++this.calls}`;
     const display = { kind, title, ...(more.risk && { risk: more.risk }), ...(more.diff && { diff: more.diff }) };
     const action = this.add(
@@ -111,8 +132,10 @@ export class Log {
 
 const dispatcher: Diff = {
   path: "/home/ada/payments-api/internal/webhook/dispatcher.go",
-  oldText: "package webhook\n\nfunc (d *Dispatcher) send() error {\n\tresp, err := d.client.Do(req)\n\tif err != nil || resp.StatusCode >= 500 {\n\t\treturn d.drop(ctx, del)\n\t}\n\treturn nil\n}\n",
-  newText: "package webhook\n\nfunc (d *Dispatcher) send() error {\n\tresp, err := d.client.Do(req)\n\tif retryable(resp, err) {\n\t\treturn d.retry(ctx, del, d.policy.Next(del.Attempt))\n\t}\n\treturn nil\n}\n\nfunc retryable(r *http.Response, err error) bool {\n\treturn err != nil || r.StatusCode >= 500 || r.StatusCode == 429\n}\n",
+  oldText:
+    "package webhook\n\nfunc (d *Dispatcher) send() error {\n\tresp, err := d.client.Do(req)\n\tif err != nil || resp.StatusCode >= 500 {\n\t\treturn d.drop(ctx, del)\n\t}\n\treturn nil\n}\n",
+  newText:
+    "package webhook\n\nfunc (d *Dispatcher) send() error {\n\tresp, err := d.client.Do(req)\n\tif retryable(resp, err) {\n\t\treturn d.retry(ctx, del, d.policy.Next(del.Attempt))\n\t}\n\treturn nil\n}\n\nfunc retryable(r *http.Response, err error) bool {\n\treturn err != nil || r.StatusCode >= 500 || r.StatusCode == 429\n}\n",
 };
 
 const hunk = (id: string, oldStart: number, newStart: number, text: string): Hunk => ({
@@ -126,19 +149,41 @@ const hunk = (id: string, oldStart: number, newStart: number, text: string): Hun
 
 const changes = {
   files: [
-    { uri: "file:///home/ada/payments-api/internal/webhook/backoff.go", status: "added", additions: 46, deletions: 0, hunks: [hunk("b1", 0, 1, "+package webhook\n+\n+// Next returns the pause before attempt n.\n")] },
+    {
+      uri: "file:///home/ada/payments-api/internal/webhook/backoff.go",
+      status: "added",
+      additions: 46,
+      deletions: 0,
+      hunks: [hunk("b1", 0, 1, "+package webhook\n+\n+// Next returns the pause before attempt n.\n")],
+    },
     {
       uri: "file:///home/ada/payments-api/internal/webhook/dispatcher.go",
       status: "modified",
       additions: 6,
       deletions: 2,
       hunks: [
-        hunk("d1", 5, 5, "-\tif err != nil || resp.StatusCode >= 500 {\n-\t\treturn d.drop(ctx, del)\n+\tif retryable(resp, err) {\n+\t\treturn d.retry(ctx, del, d.policy.Next(del.Attempt))\n"),
-        hunk("d2", 9, 10, "+\n+func retryable(r *http.Response, err error) bool {\n+\treturn err != nil || r.StatusCode >= 500 || r.StatusCode == 429\n+}\n"),
+        hunk(
+          "d1",
+          5,
+          5,
+          "-\tif err != nil || resp.StatusCode >= 500 {\n-\t\treturn d.drop(ctx, del)\n+\tif retryable(resp, err) {\n+\t\treturn d.retry(ctx, del, d.policy.Next(del.Attempt))\n",
+        ),
+        hunk(
+          "d2",
+          9,
+          10,
+          "+\n+func retryable(r *http.Response, err error) bool {\n+\treturn err != nil || r.StatusCode >= 500 || r.StatusCode == 429\n+}\n",
+        ),
       ],
     },
     { uri: "file:///home/ada/payments-api/docs/logo.png", status: "modified", additions: 0, deletions: 0, binary: true, hunks: [] },
-    { uri: "file:///home/ada/payments-api/.github/workflows/release.yml", status: "deleted", additions: 0, deletions: 2, hunks: [hunk("r1", 1, 0, "-on: push\n-jobs: {}\n")] },
+    {
+      uri: "file:///home/ada/payments-api/.github/workflows/release.yml",
+      status: "deleted",
+      additions: 0,
+      deletions: 2,
+      hunks: [hunk("r1", 1, 0, "-on: push\n-jobs: {}\n")],
+    },
   ],
 };
 
@@ -164,7 +209,8 @@ function begun(): Log {
   });
   log.call("search", "Search client.Do(", { result: "dispatcher.go:44\nrefund.go:12\n", summary: "14 hits, 6 files" });
   log.call("edit", "Edit /home/ada/payments-api/internal/webhook/backoff.go", {
-    thought: "A `5xx` ends the delivery in [dispatcher.go:52](internal/webhook/dispatcher.go#L52). I'll move the decision into a policy, see `internal/webhook/backoff.go:12`:\n\n```go internal/webhook/backoff.go\n// Next returns the pause before attempt n.\nfunc (p Policy) Next(n int) time.Duration {\n\td := p.Base << (n - 1)\n\treturn min(d, p.Max) + p.jitter()\n}\n```",
+    thought:
+      "A `5xx` ends the delivery in [dispatcher.go:52](internal/webhook/dispatcher.go#L52). I'll move the decision into a policy, see `internal/webhook/backoff.go:12`:\n\n```go internal/webhook/backoff.go\n// Next returns the pause before attempt n.\nfunc (p Policy) Next(n int) time.Duration {\n\td := p.Base << (n - 1)\n\treturn min(d, p.Max) + p.jitter()\n}\n```",
     diff: { path: "/home/ada/payments-api/internal/webhook/backoff.go", newText: "package webhook\n\n// Next returns the pause before attempt n.\n" },
     result: "ok",
     summary: "+46 -0",
@@ -188,12 +234,25 @@ export function running(): Scene {
   const scene = log.scene({
     status: "running",
     stopReason: undefined,
-    queued: [{ messageId: "q1", message: { role: "user", content: [{ type: "text", text: "Also add a metric for retries", cache_prompt: false }], thinking_blocks: [] } }],
+    queued: [
+      {
+        messageId: "q1",
+        message: { role: "user", content: [{ type: "text", text: "Also add a metric for retries", cache_prompt: false }], thinking_blocks: [] },
+      },
+    ],
   });
   const n = scene.lines!.length;
-  const delta = (target: object, stream: string, offset: number, text: string): Line => ({ method: "conversation/delta", params: { id: info.id, runId: "r1", target, stream, offset, text } });
+  const delta = (target: object, stream: string, offset: number, text: string): Line => ({
+    method: "conversation/delta",
+    params: { id: info.id, runId: "r1", target, stream, offset, text },
+  });
   scene.lines!.push(
-    delta({ toolCallId: `call-7` }, "stdout", 0, "=== RUN   TestRetryBackoff\n--- PASS: TestRetryBackoff (0.31s)\n=== RUN   TestRetryGivesUp\n    dispatcher_test.go:88: attempt 4, next in 800ms\n"),
+    delta(
+      { toolCallId: `call-7` },
+      "stdout",
+      0,
+      "=== RUN   TestRetryBackoff\n--- PASS: TestRetryBackoff (0.31s)\n=== RUN   TestRetryGivesUp\n    dispatcher_test.go:88: attempt 4, next in 800ms\n",
+    ),
     delta({ messageId: "m-next" }, "text", 0, "While the tests run: the attempt count lives in the delivery row, so a **restart** goes"),
   );
   return { ...scene, played: n };
@@ -202,14 +261,22 @@ export function running(): Scene {
 export function approval(): Scene {
   const log = begun();
   const command = "cd services/webhook && rm -rf ./testdata/* && go generate ./... | tee gen.log \u202e# \u001b[8mhidden";
-  const first = log.call("execute", `Run ${command}`, { input: { kind: "TerminalAction", command }, risk: "HIGH", thought: "The fixtures are stale. I'd like to regenerate them and let CI check that they stay fresh." });
+  const first = log.call("execute", `Run ${command}`, {
+    input: { kind: "TerminalAction", command },
+    risk: "HIGH",
+    thought: "The fixtures are stale. I'd like to regenerate them and let CI check that they stay fresh.",
+  });
   const release: Diff = {
     path: "/home/ada/payments-api/.github/workflows/release.yml",
     oldText: "      - uses: actions/setup-go@v5\n        with: { go-version: 1.24 }\n      - run: go test ./...\n",
-    newText: "      - uses: actions/setup-go@v5\n        with: { go-version-file: go.mod }\n      - run: go generate ./... && git diff --exit-code\n      - run: go test ./...\n",
+    newText:
+      "      - uses: actions/setup-go@v5\n        with: { go-version-file: go.mod }\n      - run: go generate ./... && git diff --exit-code\n      - run: go test ./...\n",
   };
   const second = log.call("edit", "Edit /home/ada/payments-api/.github/workflows/release.yml", { diff: release, risk: "MEDIUM" });
-  const third = log.call("fetch", "Fetch https://example.com/schema.json", { input: { kind: "FetchAction", url: "https://example.com/schema.json" }, risk: "LOW" });
+  const third = log.call("fetch", "Fetch https://example.com/schema.json", {
+    input: { kind: "FetchAction", url: "https://example.com/schema.json" },
+    risk: "LOW",
+  });
   const pending: Pending = {
     requestId: "ask-1",
     runId: "r1",
@@ -236,8 +303,25 @@ export function approval(): Scene {
           { text: "tee gen.log", risk: "LOW", reason: "writes gen.log" },
         ],
       },
-      { actionId: second, tool: "file_editor", title: "Edit .github/workflows/release.yml", kind: "edit", risk: "MEDIUM", reason: "changes what CI runs", input: {}, diff: release },
-      { actionId: third, tool: "fetch", title: "Fetch https://example.com/schema.json", kind: "fetch", risk: "LOW", reason: "it waits with the others", input: { url: "https://example.com/schema.json", headers: null } },
+      {
+        actionId: second,
+        tool: "file_editor",
+        title: "Edit .github/workflows/release.yml",
+        kind: "edit",
+        risk: "MEDIUM",
+        reason: "changes what CI runs",
+        input: {},
+        diff: release,
+      },
+      {
+        actionId: third,
+        tool: "fetch",
+        title: "Fetch https://example.com/schema.json",
+        kind: "fetch",
+        risk: "LOW",
+        reason: "it waits with the others",
+        input: { url: "https://example.com/schema.json", headers: null },
+      },
     ],
   };
   return log.scene({ status: "waiting_for_confirmation", stopReason: "waiting_for_confirmation", pending: [pending] });
@@ -270,7 +354,11 @@ export function asked(schema: unknown, message = "Which database should the test
 
 export function finished(): Scene {
   const log = begun();
-  log.call("execute", "Run go test ./...", { input: { kind: "TerminalAction", command: "go test ./..." }, result: "ok  \tpayments/internal/refund\t4.118s\nok  \tpayments/internal/webhook\t6.902s\n", summary: "41 passed" });
+  log.call("execute", "Run go test ./...", {
+    input: { kind: "TerminalAction", command: "go test ./..." },
+    result: "ok  \tpayments/internal/refund\t4.118s\nok  \tpayments/internal/webhook\t6.902s\n",
+    summary: "41 passed",
+  });
   log.agent(
     "Webhooks are retried up to 5 times with exponential backoff and jitter.\n\n- The policy lives in `internal/webhook/backoff.go`; base 100 ms, cap 30 s.\n- Attempts are stored with the delivery, so a restart goes on where it was.\n- All 41 tests pass. `WEBHOOK_MAX_ATTEMPTS` is documented.\n\n1. First\n2. Second\n\n| setting | default |\n|---|---|\n| base | 100 ms |\n| cap | 30 s |\n\n> Quoted, with *emphasis* and ~~strikes~~.",
   );
@@ -295,8 +383,20 @@ export function text(markdown: string): Scene {
 
 export function ended(state: Partial<Info>, error?: { code: string; detail: string; kind: string; user_action: string }): Scene {
   const log = begun();
-  if (error) log.raw({ kind: "ConversationErrorEvent", source: "environment", code: error.code, detail: error.detail, classification: { kind: error.kind, retryable: false, user_action: error.user_action } });
-  return log.scene({ ...state, ...(error && { error: { code: error.code, message: error.detail, classification: { kind: error.kind, retryable: false, user_action: error.user_action } } }) });
+  if (error)
+    log.raw({
+      kind: "ConversationErrorEvent",
+      source: "environment",
+      code: error.code,
+      detail: error.detail,
+      classification: { kind: error.kind, retryable: false, user_action: error.user_action },
+    });
+  return log.scene({
+    ...state,
+    ...(error && {
+      error: { code: error.code, message: error.detail, classification: { kind: error.kind, retryable: false, user_action: error.user_action } },
+    }),
+  });
 }
 
 /** A conversation of `n` events: turns of two texts, a plan and steps. */
@@ -305,8 +405,15 @@ export function long(n: number, state: Partial<Info> = {}): Scene {
   while (log.events.length < n - 40) {
     log.user(`Turn ${log.events.length}: now the same for refunds. Keep the policy shared.`);
     for (let i = 0; i < 3; i++) {
-      log.call("read", `Read /home/ada/payments-api/db/${log.events.length}.sql`, { result: "select 1;\n", summary: "22 lines", thought: `Step ${i}: a look at the migration, then **on** with \`it\`.` });
-      log.call("execute", `Run make check-${log.events.length}`, { input: { kind: "TerminalAction", command: "make check" }, result: `${"line\n".repeat(8)}done\n` });
+      log.call("read", `Read /home/ada/payments-api/db/${log.events.length}.sql`, {
+        result: "select 1;\n",
+        summary: "22 lines",
+        thought: `Step ${i}: a look at the migration, then **on** with \`it\`.`,
+      });
+      log.call("execute", `Run make check-${log.events.length}`, {
+        input: { kind: "TerminalAction", command: "make check" },
+        result: `${"line\n".repeat(8)}done\n`,
+      });
     }
     log.agent(`Done with turn ${log.events.length}. ${"It holds. ".repeat(log.events.length % 30)}`);
   }
@@ -317,14 +424,29 @@ export function long(n: number, state: Partial<Info> = {}): Scene {
 
 export function listed(): Info[] {
   const ago = (minutes: number) => new Date(Date.parse(clock) - minutes * 60_000).toISOString();
-  const one = (i: number, part: Partial<Info>): Info => ({ ...info, id: `00000000-0000-4000-8000-00000000000${i}`, status: "finished", cursor: { epoch: 1, seq: 9 }, ...part });
+  const one = (i: number, part: Partial<Info>): Info => ({
+    ...info,
+    id: `00000000-0000-4000-8000-00000000000${i}`,
+    status: "finished",
+    cursor: { epoch: 1, seq: 9 },
+    ...part,
+  });
   const waiting = (approval().lines![0]!.result as { conversation: Info }).conversation;
   return [
     one(1, { title: "Retry failed webhooks with backoff", status: "waiting_for_confirmation", pending: waiting.pending, updatedAt: ago(0) }),
     one(2, { title: "Port the retry queue to Redis streams", status: "running", workspace: "file:///home/ada/worker", updatedAt: ago(0) }),
     one(3, { title: "Why does Retry-After overflow?", lockedBy: { pid: 41210 }, updatedAt: ago(3) }),
     one(4, { title: "Move ledger to pgx, keep retry semantics", changes: { files: 9, additions: 210, deletions: 188 }, updatedAt: ago(120) }),
-    one(5, { title: "Flaky TestClientRetry on arm64", status: "error", error: { code: "LLMAuthenticationError", message: "The model refused the key", classification: { kind: "auth", retryable: false, user_action: "settings" } }, updatedAt: ago(300) }),
+    one(5, {
+      title: "Flaky TestClientRetry on arm64",
+      status: "error",
+      error: {
+        code: "LLMAuthenticationError",
+        message: "The model refused the key",
+        classification: { kind: "auth", retryable: false, user_action: "settings" },
+      },
+      updatedAt: ago(300),
+    }),
     one(6, { title: "", status: "paused", updatedAt: ago(9 * 24 * 60) }),
   ];
 }

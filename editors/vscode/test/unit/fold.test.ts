@@ -80,7 +80,12 @@ test("a string that was too long stands for its head and its tail", () => {
   const text = { blob: "e2/observation/content/0/text", size: 5000, head: "first\n", tail: "ü last" };
   const call = { kind: "ActionEvent", source: "agent", tool_name: "terminal", tool_call_id: "c1", action: { kind: "TerminalAction" } };
   fold.event(event(1, call, { kind: "execute", title: "Run make", status: "pending" }));
-  const sent = event(2, { kind: "ObservationEvent", tool_call_id: "c1", action_id: "e1", observation: { kind: "TerminalObservation", content: [{ type: "text", text }] } });
+  const sent = event(2, {
+    kind: "ObservationEvent",
+    tool_call_id: "c1",
+    action_id: "e1",
+    observation: { kind: "TerminalObservation", content: [{ type: "text", text }] },
+  });
   fold.event(sent);
   assert.equal(fold.rows[0]!.result, "first\n\n[4987 bytes are not shown]\nü last");
   assert.deepEqual(fold.rows[0]!.blob, { blob: text.blob, size: 5000 });
@@ -90,14 +95,19 @@ test("a string that was too long stands for its head and its tail", () => {
 test("a result without its call is a step all the same", () => {
   const fold = new Fold(info);
   fold.reset(40);
-  fold.event(event(41, { kind: "ObservationEvent", tool_call_id: "c9", observation: { content: [{ type: "text", text: "ok" }] } }, { kind: "execute", title: "Run make", status: "completed" }));
+  fold.event(
+    event(
+      41,
+      { kind: "ObservationEvent", tool_call_id: "c9", observation: { content: [{ type: "text", text: "ok" }] } },
+      { kind: "execute", title: "Run make", status: "completed" },
+    ),
+  );
   assert.deepEqual(shown(fold), [{ kind: "step", verb: "Run", object: "make", status: "done" }]);
 });
 
 test("a piece that is missing in a stream is told", () => {
   const fold = new Fold({ ...info, status: "running" });
-  const delta = (offset: number, text: string) =>
-    fold.delta({ id: info.id, runId: "r", target: { messageId: "m" }, stream: "text", offset, text });
+  const delta = (offset: number, text: string) => fold.delta({ id: info.id, runId: "r", target: { messageId: "m" }, stream: "text", offset, text });
   delta(0, "für ");
   delta(5, "dich, ");
   delta(20, "und mich");
@@ -106,7 +116,10 @@ test("a piece that is missing in a stream is told", () => {
 
 test("events that nobody knows, and events without fields, break nothing", () => {
   const fold = new Fold(info);
-  const kinds = "MessageEvent ActionEvent ObservationEvent AgentErrorEvent UserRejectObservation ConversationErrorEvent PauseEvent InterruptEvent Condensation HookExecutionEvent NewerEvent".split(" ");
+  const kinds =
+    "MessageEvent ActionEvent ObservationEvent AgentErrorEvent UserRejectObservation ConversationErrorEvent PauseEvent InterruptEvent Condensation HookExecutionEvent NewerEvent".split(
+      " ",
+    );
   kinds.forEach((kind, i) => fold.event(event(i + 1, { kind })));
   kinds.forEach((kind, i) => fold.event(event(kinds.length + i + 1, { kind, source: "agent", action: null, observation: {}, llm_message: {} })));
   fold.event(event(99, { kind: "NewerEvent" }, { kind: "other", title: "Something new", status: "completed" }));
@@ -118,8 +131,18 @@ test("ten thousand events are folded in no time", () => {
   const began = performance.now();
   for (let i = 0; i < 5000; i++) {
     const call = { kind: "ActionEvent", source: "agent", tool_name: "terminal", tool_call_id: `c${i}`, action: { kind: "TerminalAction" } };
-    fold.event(event(2 * i + 1, { ...call, timestamp: "2026-11-26T14:04:10.131156" }, { kind: "execute", title: `Run make ${i}`, status: "pending" }));
-    fold.event(event(2 * i + 2, { kind: "ObservationEvent", timestamp: "2026-11-26T14:04:11.131156", tool_call_id: `c${i}`, action_id: `e${2 * i + 1}`, observation: { content: [{ type: "text", text: "ok" }] } }));
+    fold.event(
+      event(2 * i + 1, { ...call, timestamp: "2026-11-26T14:04:10.131156" }, { kind: "execute", title: `Run make ${i}`, status: "pending" }),
+    );
+    fold.event(
+      event(2 * i + 2, {
+        kind: "ObservationEvent",
+        timestamp: "2026-11-26T14:04:11.131156",
+        tool_call_id: `c${i}`,
+        action_id: `e${2 * i + 1}`,
+        observation: { content: [{ type: "text", text: "ok" }] },
+      }),
+    );
   }
   assert.equal(fold.rows.length, 5000);
   // A tenth of a second where nothing else runs; a fold that looks at all rows for each event takes minutes.

@@ -67,10 +67,19 @@ test("diff: hunks, numbers and the server's text of a change", () => {
   const { hunks, added, removed, coarse } = diff(before, after);
   assert.deepEqual([added, removed, coarse, hunks.length], [2, 2, false, 2]);
   assert.deepEqual(hunks[0]!.changes, ["-line 3\n+LINE 3\n+line 3b\n"]);
-  assert.deepEqual(hunks[0]!.lines.map((line) => line.old ?? 0), [1, 2, 3, 0, 0, 4, 5, 6]);
-  assert.deepEqual(hunks[0]!.lines.map((line) => line.new ?? 0), [1, 2, 0, 3, 4, 5, 6, 7]);
+  assert.deepEqual(
+    hunks[0]!.lines.map((line) => line.old ?? 0),
+    [1, 2, 3, 0, 0, 4, 5, 6],
+  );
+  assert.deepEqual(
+    hunks[0]!.lines.map((line) => line.new ?? 0),
+    [1, 2, 0, 3, 4, 5, 6, 7],
+  );
   assert.deepEqual(hunks[1]!.changes, ["-line 25\n"]);
-  assert.deepEqual(diff(undefined, "a\nb\n").hunks[0]!.lines.map((line) => line.kind), ["add", "add"]);
+  assert.deepEqual(
+    diff(undefined, "a\nb\n").hunks[0]!.lines.map((line) => line.kind),
+    ["add", "add"],
+  );
   assert.deepEqual(diff("a\n", "a\n").hunks, []);
 });
 
@@ -91,7 +100,10 @@ test("pieces: the riskiest parts are marked, and the pieces are the command", ()
   ];
   const marked = pieces(command, parts);
   assert.equal(marked.map((piece) => piece.text).join(""), command);
-  assert.deepEqual(marked.filter((piece) => piece.risk).map((piece) => piece.text), ["rm -rf y", "rm -rf y"]);
+  assert.deepEqual(
+    marked.filter((piece) => piece.risk).map((piece) => piece.text),
+    ["rm -rf y", "rm -rf y"],
+  );
   assert.deepEqual(pieces("ls", [{ text: "ls", risk: "LOW" }]), [{ text: "ls" }]);
   assert.deepEqual(pieces("ls", [{ text: "not there", risk: "HIGH" }]), [{ text: "ls" }]);
   assert.deepEqual(pieces("ls", undefined), [{ text: "ls" }]);
@@ -102,23 +114,48 @@ const step = (id: string, more: Partial<Row> = {}): Row => ({ id, rev: 0, kind: 
 test("items: steps fold after a run, and past eight in a row; never those that need the user", () => {
   const steps = Array.from({ length: 5 }, (_, i) => step(`s${i}`));
   const end: Row = { id: "end", rev: 0, kind: "end", reason: "finished" };
-  assert.deepEqual(items([...steps, end], () => false).map((item) => item.id), ["group:s0", "end"]);
-  assert.deepEqual(items([...steps, end], () => true).map((item) => item.id), ["group:s0", "s0", "s1", "s2", "s3", "s4", "end"]);
+  assert.deepEqual(
+    items([...steps, end], () => false).map((item) => item.id),
+    ["group:s0", "end"],
+  );
+  assert.deepEqual(
+    items([...steps, end], () => true).map((item) => item.id),
+    ["group:s0", "s0", "s1", "s2", "s3", "s4", "end"],
+  );
   assert.equal(items(steps, () => false).length, 5);
   const many = Array.from({ length: 14 }, (_, i) => step(`s${i}`));
-  assert.deepEqual(items(many, () => false).map((item) => item.id), ["group:s0", "s11", "s12", "s13"]);
+  assert.deepEqual(
+    items(many, () => false).map((item) => item.id),
+    ["group:s0", "s11", "s12", "s13"],
+  );
   const waiting = [...steps, step("w", { status: "waiting" }), end];
-  assert.deepEqual(items(waiting, () => false).map((item) => item.id), ["group:s0", "w", "end"]);
-  assert.deepEqual(items([step("h", { hidden: true }), { id: "p", rev: 0, kind: "plan", items: [] }, { id: "q", rev: 0, kind: "queued" }], () => false), []);
+  assert.deepEqual(
+    items(waiting, () => false).map((item) => item.id),
+    ["group:s0", "w", "end"],
+  );
+  assert.deepEqual(
+    items([step("h", { hidden: true }), { id: "p", rev: 0, kind: "plan", items: [] }, { id: "q", rev: 0, kind: "queued" }], () => false),
+    [],
+  );
 });
 
 test("summary: what a group says", () => {
-  const rows = [step("1"), step("2", { verb: "Edit" }), step("3", { verb: "Edit" }), step("4", { verb: "Run", status: "failed" }), step("5", { verb: "Call" }), { ...step("t"), kind: "thinking" as const }];
+  const rows = [
+    step("1"),
+    step("2", { verb: "Edit" }),
+    step("3", { verb: "Edit" }),
+    step("4", { verb: "Run", status: "failed" }),
+    step("5", { verb: "Call" }),
+    { ...step("t"), kind: "thinking" as const },
+  ];
   assert.deepEqual(summary(rows), { steps: "5 steps", parts: "1 read, 2 edits, 1 command, 1 other", failed: "1 failed" });
 });
 
 test("spoken: what was done, is being done, or is not", () => {
-  assert.deepEqual((["done", "running", "failed", "rejected"] as const).map((status) => spoken(step("1", { verb: "Run", status }))), ["Ran", "Running", "Ran", "Run"]);
+  assert.deepEqual(
+    (["done", "running", "failed", "rejected"] as const).map((status) => spoken(step("1", { verb: "Run", status }))),
+    ["Ran", "Running", "Ran", "Run"],
+  );
 });
 
 test("words: subjects, paths, policies, failures", () => {
@@ -130,7 +167,10 @@ test("words: subjects, paths, policies, failures", () => {
   assert.equal(words.relative("/w", "/wx/a"), "/wx/a");
   assert.equal(words.asks({ kind: "ConfirmRisky", threshold: "MEDIUM" }, "LOW"), false);
   assert.equal(words.asks({ kind: "ConfirmRisky" }, undefined), true);
-  assert.deepEqual(words.explain("X", "openai: no (HTTP 429)", { kind: "rate_limit" }), ["The model takes no more requests for now (OpenAI, 429)", "no"]);
+  assert.deepEqual(words.explain("X", "openai: no (HTTP 429)", { kind: "rate_limit" }), [
+    "The model takes no more requests for now (OpenAI, 429)",
+    "no",
+  ]);
   assert.deepEqual(words.explain("X", "", undefined), ["The run failed: X", ""]);
 });
 
@@ -143,5 +183,8 @@ test("tokenAt and completed: what is being asked for, and what it becomes", () =
   const text = "See @di and on";
   const token = tokenAt(text, 7)!;
   assert.deepEqual(completed(text, 7, token, "@src/dir.go"), { text: "See @src/dir.go and on", caret: 16 });
-  assert.deepEqual(hits("Retry it", "RET"), [{ text: "Ret", hit: true }, { text: "ry it", hit: false }]);
+  assert.deepEqual(hits("Retry it", "RET"), [
+    { text: "Ret", hit: true },
+    { text: "ry it", hit: false },
+  ]);
 });

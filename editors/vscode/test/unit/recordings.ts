@@ -48,20 +48,21 @@ export function reopened(lines: Line[]): Fold {
   return fold;
 }
 
-const fields =
-  "kind text streaming verb object status summary added removed took risk reason ask output context skills items facts details".split(
-    " ",
-  ) as Array<keyof Row>;
+const fields = "kind text streaming verb object status summary added removed took risk reason ask output context skills items facts details".split(
+  " ",
+) as Array<keyof Row>;
 
 /** What testdata/README.md says of the rows, and nothing else. */
 export function shown(fold: Fold): unknown[] {
-  return [...fold.rows, ...fold.tail()].filter((row) => !row.hidden).map((row) => {
-    const out: Record<string, unknown> = {};
-    for (const field of fields) {
-      const value = row[field];
-      if (value === undefined || value === "" || value === false || (Array.isArray(value) && value.length === 0)) continue;
-      out[field] = field === "ask" ? { n: row.ask!.n, of: row.ask!.of, ...(row.ask!.why && { why: row.ask!.why }) } : value;
-    }
-    return out;
-  });
+  return [...fold.rows, ...fold.tail()]
+    .filter((row) => !row.hidden)
+    .map((row) => {
+      const out: Record<string, unknown> = {};
+      for (const field of fields) {
+        const value = row[field];
+        if (value === undefined || value === "" || value === false || (Array.isArray(value) && value.length === 0)) continue;
+        out[field] = field === "ask" ? { n: row.ask!.n, of: row.ask!.of, ...(row.ask!.why && { why: row.ask!.why }) } : value;
+      }
+      return out;
+    });
 }
