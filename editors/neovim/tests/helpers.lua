@@ -23,7 +23,7 @@ end
 function M.stop()
   if child.is_running() then
     pcall(child.api_notify.nvim_command, "qall!")
-    local ended = vim.fn.jobwait({ child.job.id }, 10000)[1]
+    local ended = vim.fn.jobwait({ child.job.id }, 30000)[1]
     child.stop()
     MiniTest.expect.equality(ended, 0)
   end
@@ -54,7 +54,7 @@ function M.start(o)
   vim.fn.writefile(vim.split(o.script or "", "\n", { plain = true }), M.script)
   vim.env.HOME = M.home
   vim.env.LLM_MODEL = "scripted/" .. M.script
-  child.restart({ "-u", vim.g.tests_root .. "/tests/init.lua" }, { connection_timeout = 10000 })
+  child.restart({ "-u", vim.g.tests_root .. "/tests/init.lua" }, { connection_timeout = 30000 })
   child.o.lines, child.o.columns = o.lines or 36, o.columns or 100
   -- What names a conversation by its id is not for a picture.
   child.o.laststatus, child.o.showtabline, child.o.ruler, child.o.statusline = 0, 0, false, " "
@@ -91,7 +91,7 @@ end
 
 --- Waits until an expression of Lua is true in the child.
 function M.wait(expression, timeout)
-  local ok = vim.wait(timeout or 10000, function()
+  local ok = vim.wait(timeout or 30000, function()
     return child.lua_get(("(function() %s end)()"):format(expression))
   end, 10)
   if not ok then
@@ -150,12 +150,6 @@ end
 function M.new()
   child.cmd("AgentRpc new")
   M.wait(current .. "return c ~= nil and #vim.fn.win_findbuf(c.input) > 0")
-  -- A run takes as long as the machine makes it; pictures don't.
-  child.lua([[
-    local figures = require("agent_rpc.fold.figures")
-    figures.elapsed = function() return "0s" end
-    figures.took = function() end
-  ]])
 end
 
 --- Writes a message in the input and sends it.
@@ -187,7 +181,7 @@ end
 
 --- Waits until the screen holds a text.
 function M.on_screen(text)
-  local ok = vim.wait(10000, function()
+  local ok = vim.wait(30000, function()
     return M.screen():find(text, 1, true) ~= nil
   end, 10)
   if not ok then

@@ -45,7 +45,7 @@ local function after(with)
 end
 
 local function wait_file(name, text)
-  local ok = vim.wait(10000, function()
+  local ok = vim.wait(30000, function()
     return h.read(name) == text
   end, 10)
   eq(ok and h.read(name), text)

@@ -42,8 +42,8 @@ local function finish(name)
   child.cmd("AgentRpc approve")
   h.status("finished")
   h.see("2 files changed")
-  h.wait("return require('agent_rpc.conversation').current():info().title ~= nil")
   h.on_screen("Retry failed")
+  h.see("$0.56") -- with the request for the title
   h.expect_screen(name)
 end
 
