@@ -25,11 +25,12 @@ import (
 // Python SDK: each side reads, and goes on with, what the other one wrote.
 // scripts/openhands-sdk provides it.
 
-// provided asks the script where the SDK is. `make test` has installed it by
-// then; here it is only looked for. scripts/test-go knows the reasons of a skip.
-func provided(t *testing.T) (where map[string]string) {
+// provided asks a script where what a test needs is. `make test` has installed it
+// by then, and has put why it could not into the variable missing; here it is only
+// looked for. scripts/test-go knows the reasons of a skip.
+func provided(t *testing.T, script, missing string) (where map[string]string) {
 	t.Helper()
-	out, err := exec.Command("../../scripts/openhands-sdk", "--installed").Output()
+	out, err := exec.Command("../../scripts/"+script, "--installed").Output()
 	where = map[string]string{}
 	for line := range strings.Lines(string(out)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
@@ -42,7 +43,7 @@ func provided(t *testing.T) (where map[string]string) {
 	case errors.As(err, &failed) && where["reason"] != "":
 		// What kept it from being installed says more than that it is not there.
 		reason := where["reason"]
-		if said := os.Getenv("OPENHANDS_SDK_MISSING"); said != "" {
+		if said := os.Getenv(missing); said != "" {
 			reason = said
 		}
 		t.Skip(reason)
@@ -64,7 +65,7 @@ type sdk struct {
 // newSDK starts the process; it ends with the test.
 func newSDK(t *testing.T) *sdk {
 	t.Helper()
-	s := &sdk{where: provided(t)}
+	s := &sdk{where: provided(t, "openhands-sdk", "OPENHANDS_SDK_MISSING")}
 	s.logs.told = func() {}
 	proc := s.python(t, s.where["sdk"], "testdata/openhands/peer.py")
 	proc.Stderr = &s.logs

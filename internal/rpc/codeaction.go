@@ -150,6 +150,10 @@ func (p *plain) offerQuestions(folder string, params codeActionParams, add adder
 	if params.Context.TriggerKind == triggerAutomatic && at.empty {
 		return // a bulb on every line tells nothing
 	}
+	if len(problems) == 0 {
+		// Some editors tell each server of its own problems only.
+		add(kindQuickFix, "Ask agent to fix this", commandSend, about(askFix))
+	}
 	add(kindRefactor, "Ask agent to explain this", commandSend, about(askExplain))
 	add(kindRefactor, "Ask agent to write tests for this", commandSend, about(askTests))
 	add(kindRefactor, "Ask agent …", commandSend, about(""))

@@ -70,7 +70,7 @@ func TestPlainCommandLiterals(t *testing.T) {
 		Arguments            []json.RawMessage
 	}
 	s.fetch("textDocument/codeAction", `{"textDocument":{"uri":"$ROOT/a.txt"},"range":{"start":{"line":0,"character":0},"end":{"line":0,"character":0}},"context":{"diagnostics":[]}}`, &got)
-	if len(got) != 4 || got[0].Title != "Ask agent: what is this?" || got[0].Command != "agentRpc.send" || len(got[0].Arguments) != 1 || got[0].Kind != "" {
+	if len(got) != 5 || got[0].Title != "Ask agent: what is this?" || got[0].Command != "agentRpc.send" || len(got[0].Arguments) != 1 || got[0].Kind != "" {
 		t.Errorf("got %+v", got)
 	}
 	s.end()
