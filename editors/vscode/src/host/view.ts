@@ -14,6 +14,7 @@ import { setup } from "./setup";
 
 export const viewType = "agentRpc.chat";
 const tabType = "agentRpc.tab";
+const shownKey = "agentRpc.shown"; // the conversation in the side bar of this window
 
 const themes: Record<vscode.ColorThemeKind, Theme> = {
   [vscode.ColorThemeKind.Light]: "light",
@@ -211,7 +212,9 @@ export class Views implements vscode.Disposable, vscode.WebviewViewProvider {
   }
 
   resolveWebviewView(view: vscode.WebviewView): void {
-    const page = new Page(this, view.webview, "sidebar", () => view.visible);
+    // The page keeps it too, but not over a window that ended without a word.
+    const id = this.extension.workspaceState.get<string>(shownKey);
+    const page = new Page(this, view.webview, "sidebar", () => view.visible, id);
     this.side = { page, view };
     for (const message of this.later.splice(0)) page.send(message);
     view.onDidDispose(() => {
@@ -238,6 +241,7 @@ export class Views implements vscode.Disposable, vscode.WebviewViewProvider {
 
   /** A page shows another conversation. */
   showing(page: Page): void {
+    if (page === this.side?.page) void this.extension.workspaceState.update(shownKey, page.shown ?? undefined);
     this.conversations.show(page.shown ?? null);
     if (page.shown)
       this.conversations.state(page.shown).then(
