@@ -157,8 +157,35 @@ T["a missing key names how to give it"] = function()
   h.start({ script = key_script })
   child.lua("vim.env.LLM_MODEL = 'anthropic/claude-test' vim.env.ANTHROPIC_API_KEY = nil vim.env.LLM_API_KEY = nil")
   h.new()
+  child.api.nvim_input("iHello<Esc><CR>")
+  messages_have(":AgentRpc key ANTHROPIC_API_KEY")
+end
+
+T["without a model, what to do is on the screen and in the error"] = function()
+  h.start({ script = key_script, columns = 60 })
+  child.lua("vim.env.LLM_MODEL = nil vim.env.ANTHROPIC_API_KEY = nil")
+  h.new()
+  h.on_screen("No model is named yet")
+  child.api.nvim_input("iHello<Esc><CR>")
+  messages_have("In Neovim: :AgentRpc model PROVIDER/NAME")
+  child.cmd("checkhealth agent_rpc")
+  local report = table.concat(child.api.nvim_buf_get_lines(0, 0, -1, false), "\n")
+  MiniTest.expect.no_equality(report:find("model: No model is configured", 1, true), nil)
+end
+
+T["model works before there is a conversation, and a key is asked for by its provider"] = function()
+  h.start({ script = key_script })
+  child.lua("vim.env.LLM_MODEL = nil")
+  child.cmd("AgentRpc model scripted/" .. h.script)
+  h.wait(
+    "local c = require('agent_rpc.conversation').current() return c ~= nil and c:info().model:find('scripted') ~= nil"
+  )
+  h.wait("local c = require('agent_rpc.conversation').current() return #vim.fn.win_findbuf(c.input) > 0")
   h.send("Hello")
-  messages_have(":AgentRpc key")
+  h.see("One.")
+  child.lua("vim.fn.inputsecret = function(prompt) _G.prompt = prompt return '' end")
+  child.cmd("AgentRpc key openai")
+  eq(child.lua_get("_G.prompt"), "OPENAI_API_KEY: ")
 end
 
 T["the answer of ask is beside the conversation"] = function()

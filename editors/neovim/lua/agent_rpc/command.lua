@@ -272,7 +272,7 @@ M.subs.close = {
 M.subs.model = {
   desc = "use another MODEL (PROVIDER/NAME); pick one if absent",
   args = "[MODEL]",
-  run = with(function(conversation, args)
+  run = with_or_new(function(conversation, args)
     if args == "" then
       return require("agent_rpc.pick").model(conversation)
     end
@@ -288,7 +288,7 @@ M.subs.policy = {
   desc = "when to ask: ask, risky or never; pick one if absent",
   args = "[POLICY]",
   complete = { "ask", "risky", "never" },
-  run = with(function(conversation, args)
+  run = with_or_new(function(conversation, args)
     if args == "" then
       return require("agent_rpc.pick").policy(conversation)
     end

@@ -323,7 +323,9 @@ function M.explain(err)
   local data = err.data or {}
   if data.kind == "auth_required" then
     local name = data.setting or data.provider or ""
-    client.tell(("%s. :AgentRpc key %s"):format(err.message, name):gsub("%s+$", ""))
+    -- Without a model there is no key to give yet.
+    local help = name == "LLM_MODEL" and ":AgentRpc model PROVIDER/NAME" or ":AgentRpc key " .. name
+    client.tell(("%s. In Neovim: %s"):format(err.message:gsub("%.$", ""), vim.trim(help)))
   elseif data.kind == "locked" and data.lockedBy then
     client.tell(("%s (process %s)"):format(err.message, data.lockedBy.pid))
   else

@@ -1,6 +1,26 @@
 --- :checkhealth agent_rpc
 local M = {}
 
+-- What the server says of the model, without opening a connection.
+local function model(cmd)
+  local options = require("agent_rpc.config").get()
+  cmd = vim.list_extend(vim.deepcopy(cmd), { "doctor", "--json", "--offline" })
+  local ran, out = pcall(function()
+    return vim.system(cmd, { text = true, timeout = 10000, env = options.env }):wait()
+  end)
+  local read, report = pcall(vim.json.decode, ran and out.stdout or "")
+  for _, check in ipairs(read and type(report) == "table" and report.checks or {}) do
+    if check.name == "model" and check.status == "ok" then
+      vim.health.ok("model: " .. check.detail)
+    elseif check.name == "model" then
+      vim.health.warn(
+        "model: " .. check.detail,
+        { check.remedy or "", "or in Neovim: :AgentRpc model PROVIDER/NAME and :AgentRpc key PROVIDER" }
+      )
+    end
+  end
+end
+
 --- What :checkhealth runs.
 function M.check()
   local binary = require("agent_rpc.binary")
@@ -42,6 +62,10 @@ function M.check()
     health.ok(("agent-rpc %s, %s (from %s)"):format(version.version, found.cmd[1], found.from))
   else
     health.error(("%s (from %s): %s"):format(found.cmd[1], found.from, wrong), binary.remedy)
+  end
+
+  if version then
+    model(found.cmd)
   end
 
   if client.running() then

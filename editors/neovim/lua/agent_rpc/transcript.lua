@@ -5,6 +5,7 @@ local block = require("agent_rpc.block")
 local config = require("agent_rpc.config")
 local look = require("agent_rpc.look")
 local markdown = require("agent_rpc.markdown")
+local words = require("agent_rpc.fold.words")
 
 local ns = vim.api.nvim_create_namespace("agent_rpc")
 local ns_spin = vim.api.nvim_create_namespace("agent_rpc.spin")
@@ -493,9 +494,38 @@ function Transcript:armed(request)
   return at ~= nil and vim.uv.now() - at >= arming
 end
 
+-- What a conversation without a message shows: where it is, and what to do.
+function Transcript:welcome()
+  local info = self.fold.info
+  local lines = {
+    {},
+    {
+      { "In ", "AgentRpcHint" },
+      { vim.fn.fnamemodify(self.fold.workspace, ":~"), "AgentRpcObject" },
+      { " · " .. words.policy(info.confirmationPolicy), "AgentRpcHint" },
+    },
+    {},
+    { { "Write below and press ", "AgentRpcHint" }, { "<CR>", "AgentRpcKey" }, { ".", "AgentRpcHint" } },
+    { { "g?", "AgentRpcKey" }, { " lists the keys, ", "AgentRpcHint" }, { ":AgentRpc history", "AgentRpcKey" } },
+    { { "goes on with an earlier conversation.", "AgentRpcHint" } },
+  }
+  if info.model == "" then
+    vim.list_extend(lines, {
+      {},
+      { { "No model is named yet", "AgentRpcWarn" } },
+      { { ":AgentRpc model PROVIDER/NAME", "AgentRpcKey" }, { ", and its key:", "AgentRpcHint" } },
+      { { ":AgentRpc key PROVIDER", "AgentRpcKey" }, { ", or in the environment.", "AgentRpcHint" } },
+    })
+  end
+  vim.api.nvim_buf_set_extmark(self.buf, ns_hint, 0, 0, { virt_lines = lines })
+end
+
 -- The keys of an approval, shown once they work.
 function Transcript:hint()
   vim.api.nvim_buf_clear_namespace(self.buf, ns_hint, 0, -1)
+  if #self.fold.rows == 0 and #self.behind == 0 then
+    self:welcome()
+  end
   for _, row in ipairs(self:asking()) do
     local entry = self.shown[row.index]
     if entry and entry.block and entry.block.hints then
