@@ -74,6 +74,8 @@ export interface Setup {
   folder: boolean;
   /** Whether the window is trusted; nothing is run before. */
   trusted: boolean;
+  /** The confirmation policy of new conversations, OpenHands' object. */
+  policy?: unknown;
 }
 
 /** Theme is the kind of the editor's colour theme. */
@@ -243,6 +245,5 @@ export type Command =
   | { name: "resume" }
   | { name: "approve" }
   | { name: "reject" }
-  | { name: "nextChange" }
   | { name: "keepAll" }
   | { name: "undoAll" };

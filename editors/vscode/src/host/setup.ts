@@ -6,7 +6,11 @@ import * as settings from "./settings";
 
 /** Looks without starting anything: what only a running server knows counts as missing before. */
 export async function setup(server: Server): Promise<Setup> {
-  const base = { folder: (vscode.workspace.workspaceFolders ?? []).length > 0, trusted: vscode.workspace.isTrusted };
+  const base = {
+    folder: (vscode.workspace.workspaceFolders ?? []).length > 0,
+    trusted: vscode.workspace.isTrusted,
+    policy: settings.policies[settings.policy()].value,
+  };
   if (server.state.state !== "running") return { ...base, model: settings.model(), key: settings.model() !== "" };
   const { models, profiles, default: standard } = await server.request("agent/models", {});
   const model = settings.model() || standard || "";

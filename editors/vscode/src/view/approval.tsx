@@ -195,6 +195,7 @@ export function Approval({ pending }: { pending: Pending }) {
         </div>
       )}
       <div class="keys" aria-hidden="true">
+        <span>Review, then</span>
         <span>
           <kbd>y</kbd> approve
         </span>

@@ -111,7 +111,7 @@ function Picks({ info }: { info: Info | undefined }) {
   const store = useStore();
   const folder = info ? folderName(info.workspace, store.folders) : store.folder?.name;
   const model = info?.model ?? store.setup?.model ?? "";
-  const policy = info?.confirmationPolicy as words.Policy | undefined;
+  const policy = (info ? info.confirmationPolicy : store.setup?.policy) as words.Policy | undefined;
   const never = policy?.kind === "NeverConfirm";
   return (
     <div class="hd-picks">

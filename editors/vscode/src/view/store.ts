@@ -369,8 +369,6 @@ export class Store {
       case "undoAll":
         void this.decide("undo");
         break;
-      case "nextChange":
-        break;
     }
   }
 

@@ -12,6 +12,8 @@ import { titleOf } from "./store";
 export function unready(store: ReturnType<typeof useStore>): boolean {
   const { setup, server } = store;
   if (server.state === "missing" || server.state === "mismatch") return true;
+  // What only a server knows is not missed before there is one.
+  if (server.state !== "running") return !!setup && (!setup.folder || !setup.trusted);
   return !!setup && (!setup.model || !setup.key || !setup.folder || !setup.trusted);
 }
 

@@ -6,7 +6,15 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { chromium } from "playwright-core";
 
-const flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const flags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 
 /** How long anything may take: the machines are noisy. */
 export const patience = 60_000;
@@ -61,11 +69,15 @@ export class Code {
     const common = ["--config", join(home, "config.yaml"), "--user-data-dir", join(home, "data"), "--extensions-dir", join(home, "extensions")];
     const entry = join(code, "out/node/entry.js");
     if (vsix) await done(spawn(node, [entry, ...common, "--install-extension", vsix], { env: made.env, stdio: "pipe" }), "installing the extension");
-    made.process = spawn(node, [entry, ...common, "--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", "--disable-getting-started-override"], {
-      env: made.env,
-      stdio: "pipe",
-      detached: true,
-    });
+    made.process = spawn(
+      node,
+      [entry, ...common, "--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", "--disable-getting-started-override"],
+      {
+        env: made.env,
+        stdio: "pipe",
+        detached: true,
+      },
+    );
     made.log = "";
     for (const stream of [made.process.stdout, made.process.stderr]) stream.on("data", (data) => (made.log += data));
     await until("VS Code answers", async () => (await fetch(`http://127.0.0.1:${made.port}/healthz`).catch(() => undefined))?.ok);
@@ -134,7 +146,8 @@ export class Window {
     made.page.on("console", (m) => /Content Security Policy|Refused to/.test(m.text()) && made.errors.push(m.text()));
     made.page.on("request", (r) => {
       const url = new URL(r.url());
-      if (/^https?:$/.test(url.protocol) && !/^(127\.0\.0\.1|localhost)$/.test(url.hostname) && !url.hostname.endsWith(".vscode-cdn.net")) made.errors.push(`external: ${r.url()}`);
+      if (/^https?:$/.test(url.protocol) && !/^(127\.0\.0\.1|localhost)$/.test(url.hostname) && !url.hostname.endsWith(".vscode-cdn.net"))
+        made.errors.push(`external: ${r.url()}`);
     });
     await made.load();
     return made;

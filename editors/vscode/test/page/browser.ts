@@ -103,6 +103,24 @@ export async function open(scene: Scene, look: Look = {}): Promise<Page> {
   return tab;
 }
 
+/** The same page in another theme and width; from 640 pixels on it stands in an editor tab. */
+export async function relook(tab: Page, theme: string, width: number, height: number): Promise<void> {
+  await tab.evaluate(
+    ({ theme, place }) => {
+      const link = document.querySelector<HTMLLinkElement>("link[href^='/themes/']")!;
+      const href = `/themes/${theme}.css`;
+      const done = link.getAttribute("href") === href || new Promise((resolve) => link.addEventListener("load", () => resolve(true), { once: true }));
+      if (done !== true) link.href = href;
+      document.body.className = theme === "hc" ? "vscode-high-contrast" : `vscode-${theme}`;
+      document.querySelector<HTMLElement>(".arpc")!.dataset.place = place;
+      (window as unknown as { fake: { place(place: string): void } }).fake.place(place);
+      return done;
+    },
+    { theme, place: width >= 640 ? "editor" : "sidebar" },
+  );
+  await tab.setViewportSize({ width, height });
+}
+
 /** Waits for the painting that belongs to what was sent so far. */
 export async function painted(tab: Page): Promise<void> {
   await tab.evaluate(() => new Promise<void>((resolve) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(() => resolve())), 60)));

@@ -91,7 +91,15 @@ export class Fake {
     if (send) this.notify("conversation/event", { id: this.info!.id, epoch: this.info!.cursor.epoch, ...event });
   }
 
+  /** The view stands in the side bar, or in an editor tab. */
+  place(place: Init["place"]): void {
+    if (this.info) this.tell({ type: "init", ...ready, id: this.info.id, ...this.scene.init, context: this.context, place });
+  }
+
+  private context: Init["context"] = {};
+
   tell(message: HostMessage): void {
+    if (message.type === "context" || message.type === "init") this.context = message.context;
     window.dispatchEvent(new MessageEvent("message", { data: message }));
   }
 

@@ -5,7 +5,7 @@ import { after, test } from "node:test";
 import type { Page } from "playwright-core";
 import type { ViewMessage } from "../../src/messages";
 import type { SeqEvent } from "../../src/protocol";
-import { faint, type Look, open, painted, shots, sound, start, stop } from "./browser";
+import { faint, open, painted, relook, shots, sound, start, stop } from "./browser";
 import type { Fake, Line, Scene } from "./fake";
 import * as scenes from "./scenes";
 
@@ -200,20 +200,20 @@ function more(from: number, n: number): SeqEvent[] {
 
 for (const [name, { scene, act }] of Object.entries(states)) {
   test(`looks: ${name}`, { skip }, async () => {
+    const tab = await open(scene(), { clock: scenes.clock });
+    await tab.clock.runFor(700);
+    await act?.(tab);
+    await tab.clock.runFor(700);
     for (const theme of themes) {
       for (const width of theme === "dark" ? [300, 360, 900] : [360, 900]) {
-        const look: Look = { theme, width, height: width === 900 ? 700 : 760, clock: scenes.clock };
-        const made = scene();
-        const tab = await open({ ...made, init: { ...made.init, ...(width === 900 && { place: "editor" as const }) } }, look);
-        await tab.clock.runFor(700);
-        await act?.(tab);
-        await tab.clock.runFor(700);
+        await relook(tab, theme, width, width === 900 ? 700 : 760);
+        await tab.clock.runFor(400);
         assert.deepEqual(await sound(tab), [], `${theme} ${width}`);
         assert.deepEqual(await faint(tab), [], `contrast, ${theme} ${width}`);
         if (width !== 300) await tab.screenshot({ path: join(shots, `${name}-${theme}-${width}.png`) });
-        await close(tab);
       }
     }
+    await close(tab);
   });
 }
 
