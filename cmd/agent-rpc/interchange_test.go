@@ -30,6 +30,7 @@ func TestInterchange(t *testing.T) {
 		"codec":                    codecOfTheSDK,
 		"what we wrote":            whatWeWrote,
 		"tools of the client":      toolsOfTheClient,
+		"calls of MCP servers":     callsOfMCPServers,
 		"what waits":               whatWaits,
 		"what the SDK wrote":       whatTheSDKWrote,
 		"states of the SDK":        statesOfTheSDK,

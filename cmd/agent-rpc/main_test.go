@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"flag"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/agent-rpc/agent-rpc/internal/mcp/mcptest"
 )
 
 var update = flag.Bool("update", false, "rewrite what scripts expect")
@@ -23,6 +26,11 @@ func TestMain(m *testing.M) {
 			hook()
 		}
 		main()
+	}, "mcp-server": func() { // MODE: a server of MCP for the tests
+		if err := os.Setenv(mcptest.Variable, os.Args[1]); err != nil {
+			panic(err)
+		}
+		mcptest.Main()
 	}})
 }
 
