@@ -94,6 +94,7 @@ func (d *examination) examine(ctx context.Context) Report {
 	r.Checks = append(r.Checks, d.model(ctx)...)
 	r.Checks = append(r.Checks, d.conversations())
 	r.Checks = append(r.Checks, d.tools()...)
+	r.Checks = append(r.Checks, d.servers()...)
 	r.Checks = append(r.Checks, d.server(ctx))
 	for i := range r.Checks {
 		c := &r.Checks[i]

@@ -49,28 +49,17 @@ type Config struct {
 	Err error
 }
 
-// where is what the server is reached by, without what may be secret.
-func (c *Config) where() string {
+// Reached is the command, or the URL without what may be secret in it. Arguments
+// may be secret as well.
+func (c *Config) Reached() string {
 	if c.Transport == stdio {
 		return c.Command
 	}
 	u, err := url.Parse(c.URL)
-	if err != nil {
+	if err != nil || u.Host == "" {
 		return ""
 	}
 	return u.Scheme + "://" + u.Host + u.Path
-}
-
-// Describe tells in one line how a server is reached; nothing secret is in it.
-func (c *Config) Describe() string {
-	text := c.Transport + " " + c.where()
-	if c.Transport == stdio {
-		text = strings.TrimSpace(c.Command + " " + strings.Join(c.Args, " "))
-	}
-	if c.Origin != "" {
-		text += " (" + c.Origin + ")"
-	}
-	return text
 }
 
 // Parse reads OpenHands' mcp_config: servers by name, or the same below

@@ -380,14 +380,14 @@ func TestConfig(t *testing.T) {
 			continue
 		}
 		c := list[0]
-		got := c.Transport + " " + c.where()
+		got := c.Transport + " " + c.Reached()
 		switch {
 		case c.Err != nil:
 			got = c.Err.Error()
 		case c.Disabled:
 			got = "off"
 		case c.Transport == stdio:
-			got = c.Transport + " " + c.Describe()
+			got += " " + strings.Join(c.Args, " ")
 		}
 		if !strings.Contains(got, want) {
 			t.Errorf("%s is read as %q, not %q", raw, got, want)
