@@ -98,7 +98,7 @@ func (s *Server) initializeResult(c *client, stateDir string) (json.RawMessage, 
 
 // features says what of the protocol this version serves.
 var features = map[string]bool{
-	"persistence": true, "input": true, "clientTools": true, "confirmation": true, "deltas": true, "secrets": true, "titles": true, "profiles": true, "switchModel": true, "askAgent": true, "budget": true, "steering": true, "buffers": true, "condense": true, "skills": true, "hooks": true, "branches": true, "blobs": true, "changes": true,
+	"persistence": true, "input": true, "clientTools": true, "confirmation": true, "deltas": true, "secrets": true, "titles": true, "profiles": true, "switchModel": true, "askAgent": true, "budget": true, "steering": true, "buffers": true, "condense": true, "skills": true, "mcp": true, "hooks": true, "branches": true, "blobs": true, "changes": true,
 }
 
 func (s *Server) shutdownRequest(_ context.Context, _ protocol.Empty, reply func(*protocol.Empty, error)) {
