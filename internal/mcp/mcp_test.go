@@ -237,7 +237,7 @@ func TestTimeout(t *testing.T) {
 func TestFaultsAtStart(t *testing.T) {
 	var warned []string
 	var mu sync.Mutex
-	s := open(t, Options{StartTimeout: 3 * time.Second, Warn: func(text string) {
+	s := open(t, Options{StartTimeout: 6 * time.Second, Warn: func(text string) {
 		mu.Lock()
 		defer mu.Unlock()
 		warned = append(warned, text)
@@ -253,7 +253,7 @@ func TestFaultsAtStart(t *testing.T) {
 	}
 	news := s.News()
 	for name, why := range map[string]string{
-		"dead": "exit status 3", "nonsense": "login:", "deaf": "within 3s", "missing": "install it", "wrong": "needs a command", "nobody": "refused",
+		"dead": "exit status 3", "nonsense": "login:", "deaf": "within 6s", "missing": "install it", "wrong": "needs a command", "nobody": "refused",
 	} {
 		n := 0
 		for _, text := range news {

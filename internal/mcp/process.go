@@ -26,6 +26,8 @@ const (
 	closeWait = 250 * time.Millisecond
 	termWait  = 200 * time.Millisecond
 	killWait  = time.Second
+	// lastWords is how long stderr is read after the process has ended.
+	lastWords = 200 * time.Millisecond
 )
 
 // maxMessage bounds a message of a server, in bytes.
@@ -44,7 +46,6 @@ type process struct {
 
 	stderr tail
 	noise  noise
-	logs   sync.WaitGroup
 }
 
 // launch starts a command with pipes.
@@ -71,12 +72,22 @@ func launch(cmd *exec.Cmd, log *slog.Logger) (*process, error) {
 	}
 	p.guard = guard(cmd.Process.Pid)
 	p.noise.log = log
-	p.logs.Go(func() { p.follow(errRead, log) })
+	followed := make(chan struct{})
+	go func() {
+		defer close(followed)
+		p.follow(errRead, log)
+	}()
 	go func() {
 		_ = cmd.Wait() // how it ended is in its state
 		p.state = cmd.ProcessState
 		// What it left behind would hold its output open.
 		p.group.Kill()
+		// Its last words say why; what left its group may hold the pipe for longer.
+		select {
+		case <-followed:
+		case <-time.After(lastWords):
+			_ = errRead.Close() // ends the following
+		}
 		close(p.exited)
 	}()
 	return p, nil

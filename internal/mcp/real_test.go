@@ -57,6 +57,7 @@ func TestRealFilesystem(t *testing.T) {
 	}
 	// It is given no folder: it asks for our roots.
 	s := open(t, Options{Workspace: root}, Config{Name: "files", Transport: stdio, Command: where["node"], Args: []string{where["filesystem"]}})
+	until(t, "root that it knows", func() bool { return strings.Contains(said(run(t, s, "list_allowed_directories", `{}`)), root) })
 	if !find(t, s, "read_text_file").Definition().ReadOnly() || find(t, s, "write_file").Definition().ReadOnly() {
 		t.Error("its hints are not ours")
 	}
