@@ -239,8 +239,9 @@ func (p *plain) follow(ctx context.Context, c *conversation.Conversation) (*foll
 	return f, nil
 }
 
-// begin makes a new conversation in a folder.
-func (p *plain) begin(ctx context.Context, folder string) (*follower, error) {
+// begin makes a new conversation in a folder. It is called name, unless the settings
+// have the model find a title.
+func (p *plain) begin(ctx context.Context, folder, name string) (*follower, error) {
 	s := p.server
 	w, err := workspace.Open(folder, false)
 	if err != nil {
@@ -258,6 +259,9 @@ func (p *plain) begin(ctx context.Context, folder string) (*follower, error) {
 			o.Analyzer = json.RawMessage(`{"kind":"EnsembleSecurityAnalyzer","analyzers":[{"kind":"LLMSecurityAnalyzer"},{"kind":"PatternSecurityAnalyzer"}]}`)
 		}
 	}
+	if o.AutoTitle == nil || !*o.AutoTitle {
+		o.Title = name
+	}
 	c, _, err := s.manager.Create(ctx, o)
 	if err != nil {
 		return nil, err
@@ -273,7 +277,7 @@ func (p *plain) send(ctx context.Context, to *follower, folder, text string, sho
 	fresh := to == nil
 	if fresh {
 		var err error
-		if to, err = p.begin(ctx, folder); err != nil {
+		if to, err = p.begin(ctx, folder, short(strings.TrimSuffix(firstLine(text), ":"), maxTitle)); err != nil {
 			return err
 		}
 	} else {
@@ -323,7 +327,7 @@ func (p *plain) find(ctx context.Context, folder, text string) (*follower, error
 	digits := strings.ReplaceAll(strings.ToLower(text), "-", "")
 	if text != "" {
 		for _, f := range p.all() {
-			if strings.HasPrefix(strings.ReplaceAll(f.conversation.ID(), "-", ""), digits) {
+			if strings.HasPrefix(strings.ReplaceAll(f.conversation.ID(), "-", ""), digits) || strings.Contains(strings.ToLower(f.name()), strings.ToLower(text)) {
 				return f, nil
 			}
 		}

@@ -242,3 +242,48 @@ func TestPlainSpeaks(t *testing.T) {
 	s.step(`await "stopReason":"finished"`)
 	s.end()
 }
+
+// A message goes to the folder of its document, and there to the conversation used
+// last; a command that could mean two conversations asks which.
+func TestPlainFolders(t *testing.T) {
+	s := newSession(t)
+	s.write(s.script, []byte(`{"calls": [{"terminal": {"command": "until [ -e go ]; do sleep 0.01; done; pwd", "security_risk": "LOW"}}]}
+		{"text": "In ${workspace}: ${last_tool_output}", "repeat": "forever"}`))
+	for _, name := range []string{"one/a.txt", "one/inner/.git/HEAD", "one/inner/sub/b.txt", "elsewhere/.git/HEAD", "elsewhere/deep/c.txt"} {
+		s.write(filepath.Join(s.root, name), []byte("text\n"))
+	}
+	s.start()
+	s.step(`request initialize {"processId":null,"rootUri":null,"capabilities":{},"clientInfo":{"name":"plain"}}`)
+	s.step(`request workspace/executeCommand {"command":"agentRpc.send","arguments":["Look"]}`)
+	s.saw("Agent: there is no folder to work in: open a file of the project first")
+	s.step(`notify workspace/didChangeWorkspaceFolders {"event":{"added":[{"uri":"$ROOT/one","name":"one"},{"uri":"$ROOT/one/inner","name":"inner"},{"uri":"vscode-remote://host/x","name":"x"}],"removed":[]}}`)
+	about := func(file, text string) {
+		t.Helper()
+		s.step(`request workspace/executeCommand {"command":"agentRpc.send","arguments":[{"text":"` + text + `","uri":"$ROOT/` + file + `"}]}`)
+	}
+	about("one/inner/sub/b.txt", "Look inside")
+	about("elsewhere/deep/c.txt", "Look elsewhere")
+	// The newest document says which folder is meant; here nothing goes on.
+	s.step(`notify textDocument/didOpen {"textDocument":{"uri":"$ROOT/one/a.txt","languageId":"text","version":1,"text":"text\n"}}`)
+	s.step(`request workspace/executeCommand {"command":"agentRpc.pause"}`)
+	s.saw("Agent: which one? Say it in the arguments: ")
+	s.write(filepath.Join(s.root, "one/inner/go"), nil)
+	s.step("await Agent: In " + s.root + "/one/inner: ")
+	about("one/inner/sub/b.txt", "And now?")
+	s.saw("Agent at work, going on with “Look inside”")
+	s.step("await Agent: In " + s.root + "/one/inner: ")
+	// Now only one goes on, and need not be named.
+	s.step(`request workspace/executeCommand {"command":"agentRpc.interrupt"}`)
+	s.step(`await Agent stopped.`)
+	s.step(`request workspace/executeCommand {"command":"agentRpc.open","arguments":["look ELSEWHERE"]}`)
+	s.step(`await The conversation is in `)
+	s.end()
+}
+
+// saw looks for a text in what was seen.
+func (s *session) saw(text string) {
+	s.t.Helper()
+	if !strings.Contains(s.seen.String(), text) {
+		s.t.Errorf("nobody was told %q:\n%s", text, s.seen.String())
+	}
+}
