@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 
@@ -106,7 +107,7 @@ func (d *doorbell) askPlainly(ctx context.Context, client *client, p conversatio
 		labels = append(labels, o.Label)
 	}
 	chosen, ok := d.server.choose(ctx, plainQuestion(p), labels)
-	if !ok {
+	if !ok || chosen == later {
 		if ctx.Err() == nil { // closed, or the editor knows no questions
 			d.server.tell(messageWarning, "The agent asks: "+subjectOf(p)+" (approve or reject it with a code action)")
 		}
@@ -148,6 +149,9 @@ func plainQuestion(p conversation.Pending) string {
 	return "The agent asks:\n" + strings.Join(lines, "\n")
 }
 
+// later is an answer that leaves everything as it is.
+const later = "Later"
+
 // choose shows the user a message with buttons; false if none was pressed.
 func (s *Server) choose(ctx context.Context, message string, labels []string) (label string, ok bool) {
 	type item struct {
@@ -158,6 +162,10 @@ func (s *Server) choose(ctx context.Context, message string, labels []string) (l
 		Message string `json:"message"`
 		Actions []item `json:"actions"`
 	}{3, message, nil}
+	if name := s.client.Load().name; name == "Eglot" || name == "Emacs" {
+		// The return key of Emacs takes the first one, which must decide nothing.
+		labels = slices.Insert(labels, 0, later)
+	}
 	for _, l := range labels {
 		params.Actions = append(params.Actions, item{l})
 	}

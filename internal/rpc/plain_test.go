@@ -280,6 +280,21 @@ func TestPlainFolders(t *testing.T) {
 	s.end()
 }
 
+// In Emacs the return key takes the first answer: it is none.
+func TestPlainEmacs(t *testing.T) {
+	s := newSession(t)
+	s.write(s.script, []byte(`{"calls": [{"terminal": {"command": "rm -rf build", "security_risk": "HIGH"}}]}`))
+	s.start()
+	s.step(`request initialize {"processId":null,"rootUri":"$ROOT","capabilities":{},"clientInfo":{"name":"Eglot"}}`)
+	s.step(`request workspace/executeCommand {"command":"agentRpc.send","arguments":["Tidy up"]}`)
+	s.step(`await "actions":[{"title":"Later"},{"title":"Approve"},{"title":"Reject"}]`)
+	s.step(`answer {"title":"Later"}`)
+	s.step(`await (approve or reject it with a code action)`)
+	s.step(`request workspace/executeCommand {"command":"agentRpc.reject"}`)
+	s.step(`await Rejected; the agent has stopped.`)
+	s.end()
+}
+
 // saw looks for a text in what was seen.
 func (s *session) saw(text string) {
 	s.t.Helper()
