@@ -67,7 +67,6 @@ export class Changes implements vscode.Disposable, vscode.TreeDataProvider<Node>
     this.files = files;
     const shown = this.conversations.shown;
     this.tree.description = files.length > 0 && shown ? titleOf(shown) : undefined;
-    this.tree.badge = files.length > 0 ? { value: files.length, tooltip: `${files.length} files changed by the agent` } : undefined;
     void vscode.commands.executeCommand("setContext", "agentRpc.changed", files.length > 0);
     this.treeChanged.fire();
     this.lensesChanged.fire();

@@ -107,6 +107,8 @@ export class Server implements vscode.Disposable {
           settings: { trustedWorkspaces: trusted },
         },
       },
+      // Runs are shown by the view and the status bar; a second spinner would say the same.
+      middleware: { handleWorkDoneProgress: () => undefined },
       initializationFailedHandler: (error) => {
         this.log.error("initialize failed", error instanceof Error ? error.message : String(error));
         return false;

@@ -54,10 +54,9 @@ export function Composer() {
     el.style.height = `${el.scrollHeight}px`;
   }, [draft.text]);
 
-  const wanted = useRef(store.focusWanted);
   useEffect(() => {
-    if (store.focusWanted === wanted.current) return;
-    wanted.current = store.focusWanted;
+    if (store.focusWanted === store.focusDone) return;
+    store.focusDone = store.focusWanted;
     field.current?.focus();
     const end = field.current?.value.length ?? 0;
     field.current?.setSelectionRange(end, end);

@@ -41,6 +41,8 @@ export class Conversation {
   private from = 0;
   /** Live events that came while a page was fetched. */
   private waiting: EventNotification[] | undefined;
+  /** The newest state that came meanwhile: newer than the one that is being read. */
+  private told: StateChangedNotification | undefined;
   private closed = false;
   private changesWanted = "";
   /** Pulls in a row that brought nothing: a server that answers so is not asked for ever. */
@@ -122,6 +124,9 @@ export class Conversation {
     const waiting = this.waiting;
     this.waiting = undefined;
     for (const params of waiting ?? []) this.onEvent(params);
+    const told = this.told;
+    this.told = undefined;
+    if (told && this.fold && Date.parse(told.updatedAt) >= Date.parse(this.fold.info.updatedAt)) this.onState(told);
   }
 
   onEvent(params: EventNotification): void {
@@ -149,6 +154,7 @@ export class Conversation {
   }
 
   onState(params: StateChangedNotification): void {
+    if (this.waiting) this.told = params;
     if (!this.fold) return;
     const before = this.fold.info;
     this.fold.state(params);

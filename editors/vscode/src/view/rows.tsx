@@ -237,7 +237,8 @@ function StepBody({ row, store }: { row: Row; store: Store }) {
     setAll(true);
   };
   const facts = [
-    row.summary,
+    // An error's first line is its summary already.
+    !text.startsWith(row.summary ?? "\0") && row.summary,
     lines.length > 0 && (more > 0 ? `last ${shown.length} of ${plural(lines.length, "line")}` : plural(lines.length, "line")),
   ];
   return (

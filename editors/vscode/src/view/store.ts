@@ -70,6 +70,8 @@ export class Store {
   stopping: string | undefined;
   /** Grows with each command to put the focus into the composer. */
   focusWanted = 0;
+  /** Up to which of them it was put there. */
+  focusDone = 0;
   /** An approval that a command of the editor wants decided: shown, and its button focused. */
   reviewWanted = 0;
   /** Up to which of them a question has taken the focus. */
@@ -461,10 +463,13 @@ export class Store {
     try {
       let c = this.conversation;
       if (!c) {
+        const typing = document.activeElement instanceof HTMLTextAreaElement;
         const made = await this.host.ask("newConversation", this.folder ? { folder: this.folder.uri } : {});
         if (!made) return;
         if (this.conversation?.id !== made.id) this.show(made.id);
         c = this.conversation!;
+        // The composer of the conversation is another one: whoever typed goes on typing.
+        if (typing) this.focusWanted++;
       }
       if (how === "stop" && busy(c.info)) {
         await this.stop();

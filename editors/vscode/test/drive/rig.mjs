@@ -19,7 +19,8 @@ const flags = [
 /** How long anything may take: the machines are noisy. */
 export const patience = 60_000;
 
-function freePort() {
+/** A port that nobody listens on. */
+export function freePort() {
   return new Promise((resolve, reject) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
       const { port } = server.address();
@@ -30,7 +31,7 @@ function freePort() {
 }
 
 /** Settings of the profile: nothing that asks, greets or phones. */
-const quiet = {
+export const quiet = {
   "security.workspace.trust.enabled": false,
   "workbench.startupEditor": "none",
   "telemetry.telemetryLevel": "off",
@@ -45,6 +46,7 @@ const quiet = {
   "workbench.layoutControl.enabled": false,
   "window.commandCenter": false,
   "git.enabled": false,
+  "files.autoSave": "off",
 };
 
 /** A running VS Code. */
@@ -65,7 +67,7 @@ export class Code {
     writeFileSync(join(home, "config.yaml"), `bind-addr: 127.0.0.1:${made.port}\nauth: none\ncert: false\n`);
     const xdg = Object.fromEntries(["CONFIG", "DATA", "CACHE", "STATE"].map((name) => [`XDG_${name}_HOME`, join(home, "xdg")]));
     const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/API_KEY$|^LLM_|^AGENT_RPC_/.test(name)));
-    made.env = { ...inherited, ...xdg, HOME: home, LLM_MODEL: `scripted/${made.script}`, ...env };
+    made.env = { ...inherited, ...xdg, HOME: home, LLM_MODEL: `scripted/${made.script}`, EXTENSIONS_GALLERY: '{"serviceUrl":""}', ...env };
     const common = ["--config", join(home, "config.yaml"), "--user-data-dir", join(home, "data"), "--extensions-dir", join(home, "extensions")];
     const entry = join(code, "out/node/entry.js");
     if (vsix) await done(spawn(node, [entry, ...common, "--install-extension", vsix], { env: made.env, stdio: "pipe" }), "installing the extension");
@@ -175,6 +177,21 @@ export class Window {
         return false;
       }
     });
+  }
+
+  /** Takes a colour theme, by its name. */
+  async theme(name) {
+    await this.command("Preferences: Color Theme");
+    const input = this.page.locator(".quick-input-widget .quick-input-box input");
+    const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first();
+    await until(`the theme ${name}`, async () => {
+      await input.fill(name);
+      return row.click({ timeout: 5000 }).then(
+        () => true,
+        () => false,
+      );
+    });
+    await this.page.locator(".quick-input-widget").waitFor({ state: "hidden" });
   }
 
   /** The page of the chat: in the side bar, or in an editor tab. */
