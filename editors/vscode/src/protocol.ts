@@ -70,6 +70,7 @@ export interface CreateParams {
   confirmationPolicy?: unknown;
   securityAnalyzer?: unknown;
   secrets?: Record<string, unknown>;
+  /** MCPServers are servers by name, as in the agent's mcp_config, which they add to; or a list, as the Agent Client Protocol has it. */
   mcpServers?: unknown;
   /** HookConfig is OpenHands' HookConfig. */
   hookConfig?: unknown;
