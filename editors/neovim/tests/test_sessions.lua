@@ -190,6 +190,44 @@ T["a conversation that another Neovim holds can't be written to, and that is sai
   MiniTest.expect.no_equality(items[1]:find("open in process", 1, true), nil)
 end
 
+T["events that were left out are fetched, and stand where they belong"] = function()
+  local script = [[
+    {"text": "Zero."}
+    {"text": "One.", "calls": [{"terminal": {"command": "true", "security_risk": "LOW"}}]}
+    {"text": "Two.", "calls": [{"terminal": {"command": "true", "security_risk": "LOW"}}]}
+    {"text": "Three."}
+  ]]
+  h.start({ script = script })
+  h.new()
+  h.send("first")
+  h.status("finished")
+  -- Of the events that follow, the first five are lost but for the notice.
+  child.lua([[
+    local client = require("agent_rpc.client")
+    local take, lost = client.on_notification, {}
+    client.on_notification = function(method, params)
+      if method == "conversation/event" and #lost < 5 then
+        lost[#lost + 1] = params.seq
+        if #lost == 5 then
+          local gap = { id = params.id, epoch = params.epoch, after = lost[1] - 1, to = params.seq }
+          take("conversation/gap", gap)
+          client.on_notification = take
+        end
+        return
+      end
+      take(method, params)
+    end
+  ]])
+  h.send("second")
+  h.see("Three.")
+  h.status("finished")
+  local said = vim.tbl_filter(function(line)
+    return line:find("^%u%l+%.$") ~= nil or line == "second"
+  end, h.transcript())
+  eq(said, { "Zero.", "second", "One.", "Two.", "Three." })
+  eq(h.get("c.fold:steps()") >= 3, true)
+end
+
 T["delete asks, and removes it from the disk"] = function()
   h.start({ script = [[{"text": "One."}]] })
   h.new()

@@ -16,6 +16,7 @@ local M = {}
 ---@field cursor table where the server's events have come to: { epoch, seq }
 ---@field folder string absolute path
 ---@field started integer? when the run began that goes on, by vim.uv.now()
+---@field held table[]? notifications that wait for events that were left out
 ---@field server_gone string? how the server ended, while it is not there
 local Conversation = {}
 Conversation.__index = Conversation
@@ -148,18 +149,35 @@ function M.checktime()
   end, 100)
 end
 
--- Fetches what the server left out because this Neovim was slow.
-function Conversation:fill(after, to)
+-- Fetches the events that the server left out because this Neovim was slow. What
+-- comes meanwhile waits, for events are taken in their order.
+function Conversation:fill(epoch, after, to)
+  self.held = self.held or {}
+  local function release()
+    local held = self.held or {}
+    self.held = nil
+    for _, item in ipairs(held) do
+      client.on_notification(item[1], item[2])
+    end
+  end
   client.request("conversation/events", { id = self.id, after = after, limit = 500 }, function(err, result)
-    if err then
-      return client.tell(err.message)
+    if not self.held then
+      return -- it was opened anew meanwhile
+    elseif err then
+      client.tell(err.message)
+      return release()
     end
+    local last = after
     for _, item in ipairs(result.events) do
-      self:event({ epoch = self.cursor.epoch, seq = item.seq, event = item.event, display = item.display })
+      if item.seq <= to then
+        self:event({ epoch = epoch, seq = item.seq, event = item.event, display = item.display })
+      end
+      last = item.seq
     end
-    if result.next and result.next < to then
-      self:fill(result.next, to)
+    if last < to and last > after then
+      return self:fill(epoch, last, to)
     end
+    release()
   end)
 end
 
@@ -169,6 +187,8 @@ client.on_notification = function(method, params)
     emit("List", {})
   elseif not self then
     return
+  elseif self.held then
+    table.insert(self.held, { method, params })
   elseif method == "conversation/event" then
     self:event(params)
   elseif method == "conversation/delta" then
@@ -179,13 +199,13 @@ client.on_notification = function(method, params)
   elseif method == "conversation/requestResolved" then
     emit("Resolved", params)
   elseif method == "conversation/gap" then
-    self:fill(params.after, params.to)
+    self:fill(params.epoch, params.after, params.to)
   end
 end
 
 client.on_gone = function(how, again)
   for _, self in pairs(all) do
-    self.server_gone = how
+    self.server_gone, self.held = how, nil
     self.fold.streams, self.fold.written = {}, {}
     window.refresh(self)
   end
