@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -37,6 +38,8 @@ type server struct {
 
 	// starting lets one start go on at a time.
 	starting sync.Mutex
+	// changed says that the tools are about to be listed again.
+	changed atomic.Bool
 
 	mu       sync.Mutex
 	link     *link // nil: not connected
@@ -237,7 +240,9 @@ func (s *server) client() *sdk.Client {
 		Capabilities:       &sdk.ClientCapabilities{RootsV2: &sdk.RootCapabilities{}}, //nolint:staticcheck // servers of today ask for roots
 		ElicitationHandler: s.elicit,
 		ToolListChangedHandler: func(context.Context, *sdk.ToolListChangedRequest) {
-			go s.relist() // the connection's reader is not to wait for an answer that it has to read
+			if !s.changed.Swap(true) { // one list is enough, however often it is said
+				go s.relist() // the connection's reader is not to wait for an answer that it has to read
+			}
 		},
 		//nolint:staticcheck // servers of today log in this way
 		LoggingMessageHandler: func(_ context.Context, r *sdk.LoggingMessageRequest) {
@@ -345,6 +350,7 @@ func (s *server) setTools(list []*sdk.Tool) {
 func (s *server) relist() {
 	s.starting.Lock()
 	defer s.starting.Unlock()
+	s.changed.Store(false)
 	s.mu.Lock()
 	l := s.link
 	s.mu.Unlock()
