@@ -92,9 +92,16 @@ func newChanges(host face.Host, log *slog.Logger) conversation.NewChanges {
 		if err != nil {
 			return nil, &conversation.ValueError{Field: "workspace", Message: err.Error()}
 		}
-		return baseline.New(ws, host.Of(env.ConversationID).Buffers(), env, log), nil
+		return baseline.New(ws, looking{host.Of(env.ConversationID).Buffers()}, env, log), nil
 	}
 }
+
+// looking are the editor's files for who looks at many of them: it does not wait
+// for the editor.
+type looking struct{ face.Files }
+
+// Read implements baseline's Files.
+func (l looking) Read(path string) ([]byte, error) { return l.Peek(path) }
 
 // secretOptions are what settings and environment say of the secrets of
 // conversations.

@@ -96,7 +96,7 @@ from any of them.`,
 	root.SetVersionTemplate("agent-rpc {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = false
 	takeStdio(root)
-	root.AddCommand(newServe(), newRun(), newDemo(), newConversations(), newProfiles(), newMCP(), newDoctor(), newVersion(), newSchema())
+	root.AddCommand(newServe(), newACP(), newRun(), newDemo(), newConversations(), newProfiles(), newMCP(), newDoctor(), newVersion(), newSchema())
 	return root
 }
 

@@ -78,6 +78,8 @@ type ToolCall struct {
 type Files interface {
 	Stat(path string) (fs.FileInfo, error)
 	Read(path string) ([]byte, error)
+	// Peek is Read that never waits for the editor: what it said last.
+	Peek(path string) ([]byte, error)
 	Write(ctx context.Context, path string, data []byte) error
 	// Replace is Write, but a document that is saved is changed in the editor too.
 	Replace(ctx context.Context, path string, data []byte) error

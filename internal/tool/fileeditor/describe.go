@@ -124,7 +124,7 @@ func (t *Tool) preview(a *Action) *event.Diff {
 	if err != nil || !info.Mode().IsRegular() || checkParameters(a, info) != nil {
 		return nil
 	}
-	data, err := t.read(path, info)
+	data, err := t.peek(path, info)
 	if err != nil {
 		return nil
 	}

@@ -173,10 +173,22 @@ func (t *Tool) undo(ctx context.Context, a *Action, path string, data []byte, do
 }
 
 func (t *Tool) read(path string, info fs.FileInfo) ([]byte, error) {
+	return readFrom(t.files, path, info)
+}
+
+// peek is read for what is only shown.
+func (t *Tool) peek(path string, info fs.FileInfo) ([]byte, error) {
+	if p, ok := t.files.(Peeker); ok {
+		return readFrom(peeking{p}, path, info)
+	}
+	return t.read(path, info)
+}
+
+func readFrom(files interface{ Read(string) ([]byte, error) }, path string, info fs.FileInfo) ([]byte, error) {
 	if info.Size() > maxFile {
 		return nil, tooLarge(path, info.Size())
 	}
-	data, err := t.files.Read(path)
+	data, err := files.Read(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s could not be read: %w", path, plain(err))
 	}

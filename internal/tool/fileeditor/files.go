@@ -17,3 +17,14 @@ type Files interface {
 	// file as it was. It returns soon after ctx ends.
 	Write(ctx context.Context, path string, data []byte) error
 }
+
+// Peeker is what [Files] have beside it whose Read may wait for the user's editor.
+type Peeker interface {
+	// Peek is Read that does not wait: what the editor said last.
+	Peek(path string) ([]byte, error)
+}
+
+// peeking are files that are looked at and not waited for.
+type peeking struct{ Peeker }
+
+func (p peeking) Read(path string) ([]byte, error) { return p.Peek(path) }
