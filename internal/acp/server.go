@@ -176,11 +176,7 @@ func (s *Server) call(ctx context.Context, method string, params, result any) er
 
 // update sends a session/update.
 func (s *Server) update(id string, u any) {
-	body, err := json.Marshal(struct {
-		Version string              `json:"jsonrpc"`
-		Method  string              `json:"method"`
-		Params  sessionNotification `json:"params"`
-	}{"2.0", "session/update", sessionNotification{id, u}})
+	body, err := wire.Notification("session/update", sessionNotification{id, u})
 	if err != nil {
 		s.log.Error("encoding an update", "session", id, "error", err)
 		return

@@ -115,6 +115,21 @@ func (s *session) action(e *event.Action, r conversation.Record) {
 	if !c.quiet {
 		s.send(c.shown)
 	}
+	if !r.Replay {
+		// By its next turn the conversation carries the call out, or asks.
+		_ = s.conversation.Info(s.startAll) // closed: nothing starts any more
+	}
+}
+
+// startAll notes that the open calls are carried out, where the run goes on.
+func (s *session) startAll(i conversation.Info) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i.Status == conversation.Running {
+		for _, c := range s.calls {
+			s.start(c)
+		}
+	}
 }
 
 // callShown is a tool call as it is announced.
