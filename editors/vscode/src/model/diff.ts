@@ -159,3 +159,15 @@ function hunks(all: DiffLine[], context: number): DiffHunk[] {
   close();
   return out;
 }
+
+/**
+ * Whether two texts of changes are the same change. Lines that only came, or only went, may be told one line up or down: of `a b a` after
+ * `a` either `b a` or `a b` is what came.
+ */
+export function sameChange(a: string, b: string): boolean {
+  if (a === b) return true;
+  const lines = (text: string) => text.replace(/\n$/, "").split("\n");
+  const [x, y] = [lines(a), lines(b)];
+  if (x.length !== y.length || [...x, ...y].some((line) => line[0] !== x[0]![0])) return false;
+  return `\n${[...x, ...x].join("\n")}\n`.includes(`\n${y.join("\n")}\n`);
+}

@@ -109,7 +109,9 @@ function Usage({ info }: { info: Info }) {
 
 function Picks({ info }: { info: Info | undefined }) {
   const store = useStore();
-  const folder = info ? folderName(info.workspace, store.folders) : store.folder?.name;
+  const folder = info
+    ? folderName(info.workspace, store.folders)
+    : (store.folder?.name ?? (store.folders.length > 0 ? "Choose a folder" : undefined));
   const model = info?.model ?? store.setup?.model ?? "";
   const policy = (info ? info.confirmationPolicy : store.setup?.policy) as words.Policy | undefined;
   const never = policy?.kind === "NeverConfirm";

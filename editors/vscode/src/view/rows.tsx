@@ -1,6 +1,7 @@
 /** One component for each kind of row. */
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
+import { sameChange } from "../model/diff";
 import * as figures from "../model/figures";
 import { plural } from "../model/figures";
 import { type GroupItem, nameAndFolder, spoken, summary } from "../model/list";
@@ -306,7 +307,7 @@ function StepDiff({ row, store, all, showAll }: { row: Row; store: Store; all: b
         acts={
           file &&
           ((hunk) => {
-            const ids = file.hunks.filter((h) => hunk.changes.includes(h.text)).map((h) => h.id);
+            const ids = file.hunks.filter((h) => hunk.changes.some((text) => sameChange(text, h.text))).map((h) => h.id);
             if (ids.length === 0) return null;
             return (
               <>

@@ -16,6 +16,8 @@ import { Host, Refused } from "./host";
 
 /** Streaming text is painted at most this often, in milliseconds. */
 const paintEvery = 50;
+/** How long a draft may be lost for, in milliseconds. */
+const saveAfter = 250;
 /** An approval is dead for so long after it has appeared, in milliseconds. */
 export const armAfter = 500;
 
@@ -91,6 +93,8 @@ export class Store {
     this.saved = (this.host.saved as Saved | undefined) ?? {};
     window.addEventListener("error", (e) => this.log(`${e.message} at ${e.filename}:${e.lineno}`));
     window.addEventListener("unhandledrejection", (e) => this.log(`not handled: ${String(e.reason)}`));
+    window.addEventListener("pagehide", () => this.flush());
+    document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && this.flush());
     this.host.post({ type: "ready" });
   }
 
@@ -287,9 +291,9 @@ export class Store {
       .catch(() => undefined);
   }
 
-  /** The folder that a new conversation would work in. */
+  /** The folder that a new conversation would work in: the only one, or the one that was chosen. */
   get folder(): Folder | undefined {
-    return this.folders.find((f) => f.uri === this.newFolder) ?? this.folders[0];
+    return this.folders.find((f) => f.uri === this.newFolder) ?? (this.folders.length === 1 ? this.folders[0] : undefined);
   }
 
   async readList(more = false): Promise<void> {
@@ -750,10 +754,18 @@ export class Store {
     this.changed();
   }
 
+  /** Kept at once, and handed to the editor a moment later: a draft may hold images, and each key changes it. */
   private save(part: Saved): void {
     this.saved = { ...this.saved, ...part };
-    this.host.saved = this.saved;
+    this.saveTimer ??= setTimeout(this.flush, saveAfter);
   }
+
+  private saveTimer: ReturnType<typeof setTimeout> | undefined;
+  private flush = (): void => {
+    clearTimeout(this.saveTimer);
+    this.saveTimer = undefined;
+    this.host.saved = this.saved;
+  };
 }
 
 /** A name for what is shared: the same thing twice is one chip. */

@@ -119,14 +119,14 @@ export function Welcome() {
 export function Empty() {
   const store = useStore();
   const c = store.conversation;
-  const folder = c?.info ? folderName(c.info.workspace, store.folders) : (store.folder?.name ?? "this folder");
+  const folder = c?.info ? folderName(c.info.workspace, store.folders) : store.folder?.name;
   const { problems } = store.context;
   const recent = (store.list ?? []).filter((info) => info.id !== c?.id && info.cursor.seq > 0).slice(0, 3);
   const file = problems ? pathOf(problems.uri) : "";
   return (
     <main class="hero empty">
       <div>
-        <h1>What should change in {visibleLine(folder)}?</h1>
+        <h1>What should change{folder && ` in ${visibleLine(folder)}`}?</h1>
         <p>The agent works in this folder. Each change can be looked at, kept or undone.</p>
       </div>
       {(recent.length > 0 || (problems && problems.items.length > 0)) && (

@@ -73,6 +73,8 @@ export interface Look {
   /** The page's clock stands still at this time, and goes on by `page.clock`. */
   clock?: string;
   reducedMotion?: boolean;
+  /** Where requests go that are for the real server. */
+  toServer?: (method: string, params: unknown) => Promise<object>;
 }
 
 /** Opens a scene, and waits until it is painted. */
@@ -89,6 +91,7 @@ export async function open(scene: Scene, look: Look = {}): Promise<Page> {
   tab.on("pageerror", (e) => problems.push(String(e)));
   tab.on("console", (m) => m.type() === "error" && problems.push(m.text()));
   Object.assign(tab, { problems });
+  if (look.toServer) await tab.exposeFunction("toServer", look.toServer);
   if (look.clock) await tab.clock.install({ time: new Date(look.clock) });
   await tab.goto(`http://127.0.0.1:${(server!.address() as AddressInfo).port}${path}`);
   if (look.clock) {

@@ -21,8 +21,12 @@ export interface Scene {
   changes?: ChangesResult;
   skills?: unknown[];
   files?: Array<{ uri: string; path: string }>;
+  /** A state that is sent between the request for the events and its reply. */
+  during?: Partial<Info>;
   /** Errors by method. */
   refuse?: Record<string, { code: number; message: string; data?: { kind?: string } }>;
+  /** Requests go to the real server, by `window.toServer`. */
+  real?: boolean;
   /** The view's state before a reload. */
   saved?: unknown;
 }
@@ -111,7 +115,16 @@ export class Fake {
     }
     if (message.type !== "request" && message.type !== "ask") return;
     const name = message.type === "request" ? message.method : message.verb;
+    if (this.scene.real && (message.type === "request" || name === "newConversation")) {
+      void window.toServer(name, message.params).then((answer) => this.tell({ type: "reply", seq: message.seq, ...answer } as HostMessage));
+      return;
+    }
     queueMicrotask(() => {
+      if (name === "conversation/events" && this.scene.during) {
+        const { during } = this.scene;
+        this.scene.during = undefined;
+        this.become(during);
+      }
       const error = this.scene.refuse?.[name];
       if (error) return this.tell({ type: "reply", seq: message.seq, error });
       this.tell({ type: "reply", seq: message.seq, result: this.answer(name, message.params as Record<string, unknown>) });
@@ -169,7 +182,13 @@ export class Fake {
   }
 }
 
-declare const window: Window & { scene: Scene; fake: Fake; acquireVsCodeApi: () => unknown; violations: string[] };
+declare const window: Window & {
+  toServer(method: string, params: unknown): Promise<object>;
+  scene: Scene;
+  fake: Fake;
+  acquireVsCodeApi: () => unknown;
+  violations: string[];
+};
 
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective}: ${e.blockedURI} ${e.sample}`));

@@ -8,6 +8,7 @@ import type { SeqEvent } from "../../src/protocol";
 import { faint, open, painted, relook, shots, sound, start, stop } from "./browser";
 import type { Fake, Line, Scene } from "./fake";
 import * as scenes from "./scenes";
+import { binary, built, Server } from "./server";
 
 declare const ROOT: string;
 declare const window: Window & { fake: Fake; hacked?: number; seen?: string[] };
@@ -322,6 +323,25 @@ test("an approval shows all of the command, with what can't be seen; keys count 
   await close(tab);
 });
 
+test("an approval that is taller than the view is read from its beginning", { skip }, async () => {
+  const tab = await open(scenes.approval(), { clock: scenes.clock, height: 480 });
+  await tab.clock.runFor(700);
+  const [log, head] = await Promise.all([tab.locator(".log").boundingBox(), tab.locator(".ask > header").boundingBox()]);
+  assert.ok(head!.y >= log!.y && head!.y < log!.y + 40, `${head!.y} in ${log!.y}`);
+  await close(tab);
+});
+
+test("in a window with several folders none is taken silently", { skip }, async () => {
+  const folders = ["worker", "payments-api"].map((name) => ({ uri: `file:///home/ada/${name}`, name }));
+  const tab = await open({ init: { id: null, folders } }, { clock: scenes.clock });
+  assert.ok((await tab.locator(".hd-picks").innerText()).includes("Choose a folder"));
+  await tab.locator("textarea").fill("Go");
+  await tab.locator("textarea").press("Enter");
+  await tab.clock.runFor(100);
+  assert.deepEqual(await asked(tab, "newConversation"), [{}]);
+  await close(tab);
+});
+
 test("what is remembered is what was ticked", { skip }, async () => {
   const tab = await open(scenes.approval(), { clock: scenes.clock });
   await tab.clock.runFor(700);
@@ -526,6 +546,14 @@ test("a gap is filled, a new epoch is read anew", { skip }, async () => {
   await close(tab);
 });
 
+test("a state that comes while the events are read is not lost", { skip }, async () => {
+  const { scene, state } = scenes.beforeApproval();
+  const tab = await open({ ...scene, during: state }, { clock: scenes.clock });
+  await tab.clock.runFor(700);
+  assert.equal(await tab.locator(".ask").count(), 1);
+  await close(tab);
+});
+
 test("messages: send, queue, steer, take back, stop", { skip }, async () => {
   const tab = await open(scenes.finished(), { clock: scenes.clock });
   const field = tab.locator("textarea");
@@ -625,7 +653,10 @@ test("a draft, open rows and the conversation are back after a reload of the vie
   await tab.locator("textarea").fill("half a thought");
   await tab.getByRole("button", { name: "Show the changes of dispatcher.go" }).click();
   await painted(tab);
-  const saved = await tab.evaluate(() => window.fake.state);
+  const saved = await tab.evaluate(() => {
+    window.dispatchEvent(new Event("pagehide"));
+    return window.fake.state;
+  });
   const text = await tab.locator(".rows").innerText();
   await close(tab);
   const again = await open({ ...scenes.finished(), saved });
@@ -767,4 +798,65 @@ test("history: search, open, rename, delete; the server's restart opens what was
   await tab.clock.runFor(200);
   assert.equal((await asked(tab, "conversation/open")).length, opened + 1);
   await close(tab);
+});
+
+test("with the real server: a message, approvals, changes, a reload in the middle, an ending", {
+  skip: skip || (built ? false : `no ${binary}: run make build`),
+}, async () => {
+  const server = new Server("approval");
+  try {
+    await server.start();
+    const toServer = async (method: string, params: unknown) => {
+      try {
+        if (method !== "newConversation") return { result: await server.request(method, params) };
+        const made = (await server.request("conversation/create", server.create)) as { conversation: { id: string } };
+        return { result: { id: made.conversation.id } };
+      } catch (e) {
+        return { error: (e as { error: object }).error };
+      }
+    };
+    const bridged = async (id: string | null) => {
+      const folders = [{ uri: `file://${server.workspace}`, name: "greet" }];
+      const tab = await open({ real: true, init: { id, folders } }, { height: 1100, toServer });
+      server.onNotification = (method, params) =>
+        void tab.evaluate(([m, p]) => window.fake.notify(m as string, p), [method, params]).catch(() => undefined);
+      return tab;
+    };
+    let tab = await bridged(null);
+    await tab.locator("textarea").fill("Clean up");
+    await tab.locator("textarea").press("Enter");
+    await tab.getByRole("button", { name: "Approve all 3" }).waitFor();
+    const id = (await sent(tab)).findLast((m) => m.type === "status" && m.id)!;
+    const before = await tab.locator(".rows").innerText();
+
+    // The view is thrown away while something waits, and comes back the same.
+    await close(tab);
+    tab = await bridged((id as { id: string }).id);
+    await tab.getByRole("button", { name: "Approve all 3" }).waitFor();
+    await painted(tab);
+    assert.equal(await tab.locator(".rows").innerText(), before);
+    await tab.locator(".ask .acts button:enabled", { hasText: "Approve all 3" }).click();
+
+    // What comes next is refused with a reason, and then without.
+    await tab.locator(".ask", { hasText: "npm publish" }).waitFor();
+    await tab.locator(".ask .acts button:enabled", { hasText: "Reject…" }).click();
+    await tab.getByLabel("Reason").fill("not from this branch");
+    await tab.getByRole("button", { name: "Reject and tell the agent" }).click();
+    await tab.locator(".ask", { hasText: "git tag v1" }).waitFor();
+    await tab.locator(".ask .acts button:enabled", { hasText: "Reject…" }).click();
+    await tab.getByRole("button", { name: "Reject and stop" }).click();
+    await tab.locator(".end h3", { hasText: "Rejected by you" }).waitFor();
+
+    // What was changed is there, and goes back.
+    await tab.locator(".changes .file", { hasText: "a.txt" }).waitFor();
+    assert.equal(readFileSync(join(server.workspace, "a.txt"), "utf8").includes("2"), true);
+    await tab.getByLabel("Undo a.txt").click();
+    await tab.locator(".changes").waitFor({ state: "detached" });
+    assert.equal(readFileSync(join(server.workspace, "a.txt"), "utf8"), "one\ntwo\nthree\n");
+    await tab.screenshot({ path: join(shots, "real-server.png") });
+    assert.deepEqual(await sound(tab), []);
+    await close(tab);
+  } finally {
+    await server.stop();
+  }
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { diff } from "../../src/model/diff";
+import { diff, sameChange } from "../../src/model/diff";
 import * as figures from "../../src/model/figures";
 import { items, spoken, summary } from "../../src/model/list";
 import { pieces } from "../../src/model/risk";
@@ -81,6 +81,13 @@ test("diff: hunks, numbers and the server's text of a change", () => {
     ["add", "add"],
   );
   assert.deepEqual(diff("a\n", "a\n").hunks, []);
+});
+
+test("sameChange: what came may be told a line up or down", () => {
+  assert.ok(sameChange("+a\n+}\n+\n", "+\n+a\n+}\n"));
+  assert.ok(!sameChange("+a\n+b\n", "+a\n+c\n"));
+  assert.ok(!sameChange("-a\n+b\n", "+b\n-a\n"));
+  assert.ok(!sameChange("+a\n", "-a\n"));
 });
 
 test("diff: large texts that have nothing in common take no time", () => {
