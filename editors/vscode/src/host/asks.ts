@@ -134,7 +134,12 @@ export function handlers(parts: Parts): Handlers {
       return null;
     },
     newConversation: async ({ folder, title }, page) => made(await create(parts, folder, { title }), page),
-    tryDemo: async (_, page) => made(await create(parts, undefined, { title: "Demo", model: "scripted/demo" }), page),
+    async tryDemo(_, page) {
+      const info = await create(parts, undefined, { title: "Demo", model: "scripted/demo" });
+      const shown = await made(info, page);
+      if (info) await server.request("conversation/sendMessage", { id: info.id, message: "Show me how you work.", run: true });
+      return shown;
+    },
     async deleteConversation({ id, title }) {
       const yes = await vscode.window.showWarningMessage(`Delete “${title}” for good?`, { modal: true }, "Delete");
       if (!yes) return false;

@@ -104,9 +104,9 @@ export class Changes implements vscode.Disposable, vscode.TreeDataProvider<Node>
       const lens = (title: string, command: string, tooltip: string) =>
         new vscode.CodeLens(range, { title, command, tooltip, arguments: [{ id, file }, hunk] });
       return [
-        lens(`$(check) Keep ${counted(hunk)}`, "agentRpc.changes.keepHunk", "Keep this change of the agent"),
-        lens("$(discard) Undo", "agentRpc.changes.undoHunk", "Take this change of the agent back"),
-        lens("$(diff) Diff", "agentRpc.changes.diff", "Compare the file with what it was"),
+        lens(`Keep ${counted(hunk)}`, "agentRpc.changes.keepHunk", "Keep this change of the agent"),
+        lens("Undo", "agentRpc.changes.undoHunk", "Take this change of the agent back"),
+        lens("Diff", "agentRpc.changes.diff", "Compare the file with what it was"),
       ];
     });
   }

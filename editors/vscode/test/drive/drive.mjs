@@ -190,10 +190,20 @@ const cases = {
     await w.shot("reload");
     writeFileSync(join(w.path, "go"), "");
     // The server of the window before ended with it; what it ran was interrupted, and that is said.
-    await w.chat
-      .getByText(/It went on\.|Stopped|The process ended/)
-      .first()
-      .waitFor();
+    const ending = w.chat.getByText(/It went on\.|Stopped|The process ended/).first();
+    await until("the ending is told", async () => {
+      // The window before may not have ended yet: then the conversation is still its own.
+      const again = button(w, "Try again");
+      if (await again.count())
+        await again
+          .first()
+          .click({ timeout: 2000 })
+          .catch(() => undefined);
+      return ending.waitFor({ timeout: 2000 }).then(
+        () => true,
+        () => false,
+      );
+    });
     return w;
   },
 
@@ -309,7 +319,8 @@ async function longConversation(folder) {
   // Many calls in a step: the model reads the whole history before each.
   const calls = JSON.stringify(Array(100).fill({ task_tracker: { command: "view", security_risk: "LOW" } }));
   const file = join(vs.home, "long.script");
-  writeFileSync(file, `{"repeat": 50, "calls": ${calls}}\n{"text": "The last word."}\n`);
+  const text = JSON.stringify(Array.from({ length: 60 }, (_, i) => `- line ${i + 1}`).join("\n"));
+  writeFileSync(file, `{"repeat": 50, "text": ${text}, "calls": ${calls}}\n{"text": "The last word."}\n`);
   const server = spawn(
     execFileSync("sh", ["-c", `ls -d ${vs.home}/extensions/*/bin/agent-rpc`])
       .toString()
