@@ -37,7 +37,7 @@ var findACPRig = sync.OnceValue(func() acpRig {
 type acpSchema struct {
 	// defs are the definitions of params by side and method, and of results by
 	// method.
-	params, results map[string]*jsonschema.Resolved
+	params, results map[string]func() (*jsonschema.Resolved, error)
 }
 
 var loadACPSchema = sync.OnceValues(func() (*acpSchema, error) {
@@ -61,22 +61,21 @@ var loadACPSchema = sync.OnceValues(func() (*acpSchema, error) {
 	if err := json.Unmarshal(whole["$defs"], &defs); err != nil {
 		return nil, err
 	}
-	s := &acpSchema{map[string]*jsonschema.Resolved{}, map[string]*jsonschema.Resolved{}}
+	s := &acpSchema{map[string]func() (*jsonschema.Resolved, error){}, map[string]func() (*jsonschema.Resolved, error){}}
 	for name, d := range defs {
 		// What one side serves the other one asks: we check what the agent sends.
 		result := strings.HasSuffix(name, "Response")
 		if d.Method == "" || result != (d.Side == "agent") {
 			continue
 		}
-		var schema jsonschema.Schema
-		text := fmt.Sprintf(`{"$ref":"#/$defs/%s","$defs":%s}`, name, whole["$defs"])
-		if err := json.Unmarshal([]byte(text), &schema); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		resolved, err := schema.Resolve(nil)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
+		resolved := sync.OnceValues(func() (*jsonschema.Resolved, error) {
+			var schema jsonschema.Schema
+			text := fmt.Sprintf(`{"$ref":"#/$defs/%s","$defs":%s}`, name, whole["$defs"])
+			if err := json.Unmarshal([]byte(text), &schema); err != nil {
+				return nil, err
+			}
+			return schema.Resolve(nil)
+		})
 		if result {
 			s.results[d.Method] = resolved
 		} else {
@@ -105,14 +104,14 @@ func (s *acpSchema) check(f *frame, asked string) error {
 	if s == nil {
 		return nil
 	}
-	schema, body := s.params[f.Method], f.Params
+	resolve, body := s.params[f.Method], f.Params
 	if f.Method == "" {
-		schema, body = s.results[asked], f.Result
+		resolve, body = s.results[asked], f.Result
 		if f.Error != nil {
 			return nil // code and message, which the frame has
 		}
 	}
-	if schema == nil {
+	if resolve == nil {
 		if strings.HasPrefix(f.Method+asked, "_") || f.Method == "$/cancel_request" {
 			return nil // an extension
 		}
@@ -121,6 +120,10 @@ func (s *acpSchema) check(f *frame, asked string) error {
 	var value any
 	d := json.NewDecoder(bytes.NewReader(body))
 	if err := d.Decode(&value); err != nil {
+		return err
+	}
+	schema, err := resolve()
+	if err != nil {
 		return err
 	}
 	return schema.Validate(value)
