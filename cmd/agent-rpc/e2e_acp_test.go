@@ -208,7 +208,7 @@ func acpLoad(t *testing.T) {
 			t.Errorf("replayed %s\nwant     %s", got, want)
 		}
 		again.await("the commands after it", func() bool {
-			return strings.Contains(string(again.seen[len(again.seen)-1].raw), "usage_update") || strings.Contains(string(again.seen[len(again.seen)-1].raw), "available_commands")
+			return strings.Contains(string(again.seen[len(again.seen)-1].raw), "available_commands")
 		})
 	}
 	if got := again.said(0, "user_message_chunk"); got != "GoGo" {

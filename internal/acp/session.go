@@ -85,8 +85,8 @@ func (s *session) setup(i conversation.Info) setupResult {
 func (s *session) announce() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.send(commandsUpdate{"available_commands_update", s.commands})
 	s.sendUsage(s.info)
+	s.send(commandsUpdate{"available_commands_update", s.commands})
 }
 
 func (s *session) send(u any) { s.server.update(s.id, u) }
