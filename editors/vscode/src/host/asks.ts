@@ -134,11 +134,12 @@ export function handlers(parts: Parts): Handlers {
       return null;
     },
     newConversation: async ({ folder, title }, page) => made(await create(parts, folder, { title }), page),
-    async tryDemo(_, page) {
-      const info = await create(parts, undefined, { title: "Demo", model: "scripted/demo" });
-      const shown = await made(info, page);
-      if (info) await server.request("conversation/sendMessage", { id: info.id, message: "Show me how you work.", run: true });
-      return shown;
+    async tryDemo() {
+      // The demo works in a small project of its own, which it makes and removes; the user's folder is not touched.
+      vscode.window
+        .createTerminal({ name: "Agent RPC demo", shellPath: server.binary().path, shellArgs: ["demo"], iconPath: new vscode.ThemeIcon("hubot") })
+        .show();
+      return null;
     },
     async deleteConversation({ id, title }) {
       const yes = await vscode.window.showWarningMessage(`Delete “${title}” for good?`, { modal: true }, "Delete");

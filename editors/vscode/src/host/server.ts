@@ -59,6 +59,11 @@ export class Server implements vscode.Disposable {
     return { ...process.env, ...settings.environment() };
   }
 
+  /** The server's program. Throws [Missing]. */
+  binary(): Binary {
+    return find({ setting: settings.binaryPath(), env: this.env(), extension: this.extension.extensionPath });
+  }
+
   /** Starts the server where it does not run. Throws [Missing] or what else went wrong; the state says it too. */
   ensure(): Promise<LanguageClient> {
     if (this.client?.state === State.Running) return Promise.resolve(this.client);
@@ -72,7 +77,7 @@ export class Server implements vscode.Disposable {
     this.say({ state: "starting" });
     let binary: Binary;
     try {
-      binary = find({ setting: settings.binaryPath(), env: this.env(), extension: this.extension.extensionPath });
+      binary = this.binary();
       const version = await check(binary, this.env());
       this.log.info(`agent-rpc ${version.version}, ${binary.path} (from ${binary.from})`);
       await this.client?.dispose().catch(() => undefined);

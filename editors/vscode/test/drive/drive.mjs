@@ -417,7 +417,8 @@ async function firstRun() {
   await w.chat.getByText("Set up Agent RPC").waitFor();
   await w.shot("first-run");
   await w.chat.getByText("Try the scripted demo").click();
-  await button(w, "Approve").waitFor();
+  await w.page.getByText("Agent RPC demo").first().waitFor();
+  await w.page.locator(".xterm-rows", { hasText: "Approve?" }).waitFor();
   await w.shot("demo");
   return w;
 }

@@ -46,6 +46,7 @@ export const quiet = {
   "workbench.layoutControl.enabled": false,
   "window.commandCenter": false,
   "git.enabled": false,
+  "terminal.integrated.gpuAcceleration": "off", // so that its text is in the page
   "files.autoSave": "off",
 };
 
