@@ -39,6 +39,7 @@ func TestACP(t *testing.T) {
 		"pause and run":            acpPause,
 		"secrets":                  acpSecrets,
 		"MCP servers":              acpServers,
+		"calls of MCP servers":     acpServerCalls,
 		"condense":                 acpCondense,
 		"limits and failures":      acpFailures,
 		"no model":                 acpNoModel,
@@ -755,6 +756,27 @@ func acpServers(t *testing.T) {
 			t.Error(e)
 		}
 	}
+}
+
+// acpServerCalls: a server that the client names is started, called when it is
+// allowed, and gone with the session.
+func acpServerCalls(t *testing.T) {
+	h := acpWith(t, `{"calls": [{"echo": {"text": "hello"}}]} "Done."`, obj{})
+	h.choose("approve")
+	pids := filepath.Join(h.home, "pids")
+	var s struct{ SessionID string }
+	h.ask(&s, "session/new", obj{"cwd": h.folder, "mcpServers": []any{
+		obj{"name": "fake", "command": "mcp-server", "args": []string{"family"}, "env": []any{obj{"name": "PIDS", "value": pids}}},
+	}})
+	if reason := h.prompt(s.SessionID, "Go"); reason != "end_turn" {
+		t.Error(reason)
+	}
+	if !strings.Contains(h.log(s.SessionID), "hello 0 []") {
+		t.Errorf("the tool of the server did not answer:\n%s", h.log(s.SessionID))
+	}
+	h.ask(nil, "session/close", obj{"sessionId": s.SessionID})
+	family := h.family(pids)
+	h.eventually("the server's end", func() bool { return gone(family) })
 }
 
 func acpCondense(t *testing.T) {
