@@ -483,9 +483,11 @@ function EndActions({ row, store }: { row: Row; store: Store }) {
             <Button small primary onClick={resume}>
               Try again
             </Button>
-            <Button small onClick={() => void store.pickModel()}>
-              Choose another model
-            </Button>
+            {row.code !== "ProcessEnded" && (
+              <Button small onClick={() => void store.pickModel()}>
+                Choose another model
+              </Button>
+            )}
             {log}
           </>
         );
