@@ -2,37 +2,23 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/agent-rpc/agent-rpc/internal/acp"
 	"github.com/agent-rpc/agent-rpc/internal/conversation/secret"
-	"github.com/agent-rpc/agent-rpc/internal/rpc"
 )
 
-// serveACP speaks the Agent Client Protocol on stdin and the real stdout, which is
-// the protocol's alone from here on.
+// serveACP speaks the Agent Client Protocol on stdin and the real stdout.
 func serveACP(ctx context.Context, in io.Reader, unstable bool) int {
-	out, err := rpc.TakeStdout()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "agent-rpc:", err)
-		return exitError
-	}
-	// A terminal that is closed asks in its own way.
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-	defer surviveStderr()()
-	hidden := new(secret.Values)
-	log := slog.NewTextHandler(hidden.Writer(os.Stderr), &slog.HandlerOptions{Level: logLevel()})
-	return acp.Serve(ctx, in, out, acp.Config{
-		Name: "agent-rpc", Version: versionOf().Version,
-		Backend: newBackend(slog.New(log)), Log: log, Hidden: hidden, Unstable: unstable,
+	return onStdout(ctx, func(ctx context.Context, out *os.File, log slog.Handler, hidden *secret.Values) int {
+		return acp.Serve(ctx, in, out, acp.Config{
+			Name: "agent-rpc", Version: versionOf().Version,
+			Backend: newBackend(slog.New(log)), Log: log, Hidden: hidden, Unstable: unstable,
+		})
 	})
 }
 

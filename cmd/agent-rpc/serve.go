@@ -19,9 +19,20 @@ import (
 // code.
 var serve = serveStdio
 
-// serveStdio serves on stdin and the real stdout, which is the protocol's alone
-// from here on.
+// serveStdio serves on stdin and the real stdout.
 func serveStdio(ctx context.Context, in io.Reader, _ io.Writer) int {
+	return onStdout(ctx, func(ctx context.Context, out *os.File, log slog.Handler, hidden *secret.Values) int {
+		return rpc.Serve(ctx, in, out, rpc.Config{
+			Name: "agent-rpc", Version: versionOf().Version,
+			Backend: newBackend(slog.New(log)), Log: log, Hidden: hidden,
+		})
+	})
+}
+
+// onStdout gives a face the real stdout, which is its protocol's alone from here
+// on, and a log on stderr without the values that are hidden. Its context ends with
+// a signal.
+func onStdout(ctx context.Context, face func(ctx context.Context, out *os.File, log slog.Handler, hidden *secret.Values) int) int {
 	out, err := rpc.TakeStdout()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "agent-rpc:", err)
@@ -33,10 +44,7 @@ func serveStdio(ctx context.Context, in io.Reader, _ io.Writer) int {
 	defer surviveStderr()()
 	hidden := new(secret.Values)
 	log := slog.NewTextHandler(hidden.Writer(os.Stderr), &slog.HandlerOptions{Level: logLevel()})
-	return rpc.Serve(ctx, in, out, rpc.Config{
-		Name: "agent-rpc", Version: versionOf().Version,
-		Backend: newBackend(slog.New(log)), Log: log, Hidden: hidden,
-	})
+	return face(ctx, out, log, hidden)
 }
 
 // logLevel is what goes to stderr: warnings, or what AGENT_RPC_LOG asks for

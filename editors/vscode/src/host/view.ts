@@ -172,7 +172,7 @@ export class Views implements vscode.Disposable, vscode.WebviewViewProvider {
         }
       }),
       server.onState((state) => this.all({ type: "server", server: state })),
-      server.onReturn(() => this.reopen()),
+      server.onReturn(() => this.begin()),
       context.onChange((now) => this.all({ type: "context", context: now })),
       vscode.window.onDidChangeActiveColorTheme(({ kind }) => this.all({ type: "theme", theme: themes[kind] })),
       vscode.workspace.onDidChangeWorkspaceFolders(() => {
@@ -204,11 +204,6 @@ export class Views implements vscode.Disposable, vscode.WebviewViewProvider {
       async () => this.all({ type: "setup", setup: await setup(this.server) }),
       () => undefined, // the state says it
     );
-  }
-
-  // The views that show a conversation open it themselves when the server runs again.
-  private reopen(): void {
-    this.begin();
   }
 
   resolveWebviewView(view: vscode.WebviewView): void {

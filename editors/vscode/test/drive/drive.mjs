@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { browser, Code, patience, until, Window } from "./rig.mjs";
+import { browser, Code, until, Window } from "./rig.mjs";
 
 const [, , node, code, chromium, vsix, shots, only] = process.argv;
 mkdirSync(shots, { recursive: true });
@@ -443,5 +443,4 @@ try {
   vs?.stop();
 }
 console.log(`${total - failed} passed, ${failed} failed`);
-void patience;
 process.exit(failed > 0 ? 1 : 0);
